@@ -1,0 +1,34 @@
+import type { Decision, End } from './decide.ts';
+import type { Facts, Moment, Stay } from './facts.ts';
+
+/**
+ * The facts after a decision was carried out at a moment: what the database's `apply_changes` makes of the same rows.
+ * The answer of a write is read from these, and the tests replay whole histories with it.
+ */
+export function applied(facts: Facts, decision: Decision, moment: Moment): Facts {
+  const stays = facts.stays.flatMap((stay): Stay[] => {
+    const named = decision.endings.find(
+      (one) => stay.endedCause === null && one.segmentId === stay.segmentId && one.startsAt === stay.startsAt,
+    );
+    if (!named) return [stay];
+    const endsAt = named.endsAt ?? Math.min(stay.endsAt, moment);
+    return stay.startsAt < endsAt ? [{ ...stay, endsAt, endedBy: named.by, endedCause: named.cause }] : [];
+  });
+  for (const { segmentId, excluded, end, since, cause, by } of decision.beginnings) {
+    stays.push({
+      segmentId,
+      startsAt: moment,
+      endsAt: endOf(end, moment),
+      since: since ?? moment,
+      excluded,
+      begunBy: by,
+      begunCause: cause,
+      endedBy: null,
+      endedCause: null,
+    });
+  }
+  return { ...facts, stays };
+}
+
+const endOf = (end: End, moment: Moment): Moment =>
+  end.kind === 'never' ? Infinity : end.kind === 'at' ? end.moment : moment + end.milliseconds;

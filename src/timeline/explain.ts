@@ -1,0 +1,60 @@
+import { percentOf, type Ranges } from '../rollout/ranges.ts';
+import { lifeAt } from './definitions.ts';
+import { type Event, eventsOf } from './events.ts';
+import type { Facts, Moment, Segment } from './facts.ts';
+import { pairOf, type Standing, standingAt } from './pair.ts';
+
+export type Because =
+  | 'added'
+  | 'rollout'
+  | 'segment_deleted'
+  | 'excluded'
+  | 'group_taken'
+  | 'removed'
+  | 'expired'
+  | 'not_covered'
+  | 'never_added';
+
+/** Why a user is in a segment at a moment, or is not. */
+export interface Explanation {
+  readonly member: boolean;
+  readonly because: Because;
+  /** The last effective event up to the moment within this life of the segment; null where there is none. */
+  readonly since: Moment | null;
+  /** The next one after it, past or foreseen. */
+  readonly until: Moment | null;
+  readonly changedBy: string | null;
+  /** Null at 0 percent and after the segment's end. */
+  readonly rollout: { readonly percent: number; readonly bucket: number; readonly ranges: Ranges } | null;
+}
+
+/** The answer for the life of the slug that is newest at the moment; `undefined` when none had begun by then. */
+export function explain(facts: Facts, slug: string, moment: Moment): Explanation | undefined {
+  const segment = lifeAt(facts.definitions, slug, moment);
+  if (!segment) return undefined;
+  const pair = pairOf(facts, segment);
+  const standing = standingAt(pair, moment);
+  const events = eventsOf(pair);
+  const last = events.findLast((event) => event.at <= moment);
+  const next = events.find((event) => event.at > moment);
+  const ranges = standing.rollout?.ranges ?? [];
+  return {
+    member: standing.member,
+    ...reason(segment, standing, last, moment),
+    since: last?.at ?? null,
+    until: next?.at ?? null,
+    rollout: ranges.length > 0 ? { percent: percentOf(ranges), bucket: pair.bucket, ranges } : null,
+  };
+}
+
+type Reason = Pick<Explanation, 'because' | 'changedBy'>;
+
+function reason(segment: Segment, { member, stay, rollout }: Standing, last: Event | undefined, moment: Moment): Reason {
+  if (stay) return { because: member ? 'added' : 'excluded', changedBy: stay.begunBy };
+  if (member) return { because: 'rollout', changedBy: rollout!.changedBy };
+  if (moment >= segment.deletedAt) return { because: 'segment_deleted', changedBy: segment.deletedBy };
+  if (last?.cause === 'ttl') return { because: 'expired', changedBy: last.actor };
+  if (last && last.cause !== 'rollout') return { because: 'removed', changedBy: last.actor };
+  if (last || (rollout && rollout.ranges.length > 0)) return { because: 'not_covered', changedBy: rollout!.changedBy };
+  return { because: 'never_added', changedBy: null };
+}
