@@ -1,0 +1,43 @@
+/** Every failure that a caller can meet: its HTTP status and title. Nothing else maps codes to statuses. */
+export const problems = {
+  invalid_request: [400, 'The request is not valid'],
+  unauthorized: [401, 'A valid key is needed'],
+  forbidden: [403, 'The key does not allow this'],
+  link_invalid: [403, 'The link is not valid'],
+  route_not_found: [404, 'No such path'],
+  segment_not_found: [404, 'No such segment'],
+  method_not_allowed: [405, 'The path does not know this method'],
+  segment_exists: [409, 'The slug is taken by a living segment'],
+  body_too_large: [413, 'The body is too large'],
+  unsupported_media_type: [415, 'The body is not of a known type'],
+  internal_error: [500, 'Something failed on our side'],
+  database_unavailable: [503, 'The database does not answer'],
+  moment_not_settled: [503, 'The moment is too recent for a final answer'],
+  definitions_busy: [503, 'Too many changes of segments at once'],
+  clock_behind: [503, 'The clock of the database is behind its own history'],
+  overloaded: [503, 'Too much to do'],
+} as const satisfies Record<string, readonly [status: number, title: string]>;
+
+export type ProblemCode = keyof typeof problems;
+
+/** One of several things that are wrong. `path` is a field of the body (`add/3`), a parameter, or empty for the whole. */
+export interface Fault {
+  readonly path: string;
+  readonly message: string;
+}
+
+/** A failure with a stable code. `message` is written for the caller, `cause` for the log. */
+export class Problem extends Error {
+  readonly code: ProblemCode;
+  readonly faults: readonly Fault[];
+
+  constructor(code: ProblemCode, message: string, options: ErrorOptions & { faults?: readonly Fault[] } = {}) {
+    super(message, options);
+    this.code = code;
+    this.faults = options.faults ?? [];
+  }
+}
+
+/** A request with one thing wrong. */
+export const invalid = (path: string, message: string): Problem =>
+  new Problem('invalid_request', path === '' ? message : `${path} ${message}`, { faults: [{ path, message }] });

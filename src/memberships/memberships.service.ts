@@ -1,0 +1,122 @@
+import type { DatabaseClock } from '../db/clock.ts';
+import { invalid, Problem } from '../http/problem.ts';
+import type { FactsRead, FactsStore } from '../reading/facts.store.ts';
+import type { SettledStore } from '../reading/settled.store.ts';
+import { applied } from '../timeline/applied.ts';
+import { type Command, decide, type Decision, type Refusal } from '../timeline/decide.ts';
+import { type Explanation, explain } from '../timeline/explain.ts';
+import type { Moment } from '../timeline/facts.ts';
+import { momentOf } from '../timeline/revision.ts';
+import { segmentsAt } from '../timeline/segments-at.ts';
+import { type ToldStay, toldStays } from '../timeline/stays.ts';
+import { inTurn } from './in-turn.ts';
+import type { MembershipsStore } from './memberships.store.ts';
+
+export interface SegmentsAnswer {
+  readonly segments: readonly string[];
+  readonly asOf: Moment;
+  readonly revision: number;
+}
+
+export interface ChangeAnswer extends SegmentsAnswer, Pick<Decision, 'added' | 'removed' | 'unchanged'> {}
+
+/** How fresh an answer must be. Nothing given: what is there, which is the database for now. */
+export interface Freshness {
+  readonly lastRevision?: boolean;
+  readonly minRevision?: number;
+}
+
+export type MembershipsService = ReturnType<typeof membershipsService>;
+
+/** How long a change is decided anew because others were faster, before 503 `overloaded`. */
+const patienceMs = 5_000;
+
+export function membershipsService(parts: { facts: FactsStore; settled: SettledStore; memberships: MembershipsStore; clock: DatabaseClock }) {
+  const { facts, settled, memberships, clock } = parts;
+  const turns = inTurn();
+
+  /** One round: read, decide, apply. `undefined` when it was stale and is to be made again. */
+  const tryChange = async (userId: string, command: Command): Promise<ChangeAnswer | undefined> => {
+    const read = await facts.current(userId);
+    const moment = nextMoment(read, clock);
+    const decision = decide(read.facts, command, moment);
+    if ('refused' in decision) throw problemOf(decision);
+    const { added, removed, unchanged, endings, beginnings } = decision;
+
+    if (endings.length + beginnings.length === 0) {
+      const { revision, definitions } = read.facts;
+      const restsOn = Math.max(revision ?? 0, definitions.revision);
+      return { added, removed, unchanged, segments: segmentsAt(read.facts, moment), asOf: read.asOf, revision: restsOn };
+    }
+    const { revision, definitions } = read.facts;
+    const result = await memberships.apply({ userId, revision, version: definitions.version, decidedAt: moment, decision });
+    if (result.outcome === 'stale') return undefined;
+    const asOf = momentOf(result.revision);
+    return { added, removed, unchanged, segments: segmentsAt(applied(read.facts, decision, asOf), asOf), asOf, revision: result.revision };
+  };
+
+  /** The facts about a moment, past or present, final if past; and the moment to judge by. */
+  const readAt = async (userId: string, at: Moment | undefined, endedFrom: Moment): Promise<FactsRead & { moment: Moment }> => {
+    if (at !== undefined) await settled.wait(at, 'at');
+    const read = await facts.since(userId, endedFrom);
+    return at === undefined ? { ...read, moment: clock.now() } : { ...read, moment: at, asOf: at };
+  };
+
+  return {
+    /**
+     * Everything or nothing, at one moment, `asOf`. 404 `segment_not_found` for slugs without a living segment, 400 for an
+     * end that is not in the future. Changes of one user in this process wait for each other.
+     */
+    change: (userId: string, command: Command): Promise<ChangeAnswer> =>
+      turns(userId, async () => {
+        const giveUpAt = performance.now() + patienceMs;
+        for (;;) {
+          const answer = await tryChange(userId, command);
+          if (answer) return answer;
+          if (performance.now() > giveUpAt) throw new Problem('overloaded', `Others changed the same user for ${patienceMs} ms. Nothing was changed.`);
+        }
+      }),
+
+    /** The segments that the user is in now. 400 for a revision that the database's clock has not reached. */
+    async segmentsOf(userId: string, { minRevision = 0 }: Freshness): Promise<SegmentsAnswer> {
+      const read = await facts.current(userId);
+      if (minRevision > read.revision) throw invalid('min_revision', `is later than the database's clock, ${read.revision}; got ${minRevision}.`);
+      return { segments: segmentsAt(read.facts, clock.now()), asOf: read.asOf, revision: read.revision };
+    },
+
+    /** The segments that the user was in at a past moment: the same answer whenever it is asked. */
+    async segmentsAt(userId: string, at: Moment): Promise<SegmentsAnswer> {
+      const { facts: known, revision } = await readAt(userId, at, at);
+      return { segments: segmentsAt(known, at), asOf: at, revision };
+    },
+
+    /** Why the user is in the segment or not, now or at a past moment. 404 for a slug that had not lived by then. */
+    async why(userId: string, slug: string, at?: Moment): Promise<Explanation & { asOf: Moment }> {
+      const { facts: known, moment, asOf } = await readAt(userId, at, -Infinity);
+      const explanation = explain(known, slug, moment);
+      if (!explanation) throw new Problem('segment_not_found', `There was no segment ${slug} by ${new Date(moment).toISOString()}.`);
+      return { ...explanation, asOf };
+    },
+
+    /** What was said of the user by hand: what stands and is planned, or what has ended. */
+    async told(userId: string, ended: boolean): Promise<{ stays: ToldStay[]; asOf: Moment; revision: number }> {
+      const { facts: known, asOf, revision } = await (ended ? facts.since(userId, -Infinity) : facts.current(userId));
+      return { stays: toldStays(known, clock.now(), ended), asOf, revision };
+    },
+  };
+}
+
+/** A change comes strictly after the user's last one and the last one of definitions, so it is decided for then at the earliest. */
+function nextMoment({ facts: { revision, definitions } }: FactsRead, clock: DatabaseClock): Moment {
+  return Math.max(clock.now(), momentOf(Math.max(revision ?? 0, definitions.revision)) + 1);
+}
+
+function problemOf(refusal: Refusal): Problem {
+  if (refusal.refused === 'segment_not_found') {
+    const faults = refusal.slugs.map(({ path, slug }) => ({ path, message: `There is no segment ${slug}.` }));
+    const rest = faults.length > 1 ? ` And ${faults.length - 1} more, see errors.` : '';
+    return new Problem('segment_not_found', `${faults[0]!.message}${rest}`, { faults });
+  }
+  if (refusal.refused === 'end_not_future') return invalid('expires_at', `must lie in the future; got ${new Date(refusal.end).toISOString()}.`);
+  return invalid('ttl_seconds', `must end within the year 9999, so be at most ${Math.floor(refusal.latestMilliseconds / 1000)}.`);
+}

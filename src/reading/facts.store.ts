@@ -1,0 +1,120 @@
+import type { Database } from '../db/database.ts';
+import { gather } from '../db/gather.ts';
+import { momentText } from '../db/moments.ts';
+import { Problem } from '../http/problem.ts';
+import type { DefinitionsStore } from '../segments/definitions.store.ts';
+import type { Cause, CommandCause, Facts, Moment, Stay } from '../timeline/facts.ts';
+
+/** The facts of one user in one snapshot of the database. */
+export interface FactsRead {
+  readonly facts: Facts;
+  /** The database's clock before the snapshot: every change acknowledged before that moment is in the facts. */
+  readonly asOf: Moment;
+  /** The database's clock after the snapshot, in microseconds: safe to ask for later with `min_revision`. */
+  readonly revision: number;
+}
+
+export type FactsStore = ReturnType<typeof factsStore>;
+
+/** Reads facts, always from the database. Takes no locks and waits for no writer. */
+export function factsStore({ pool, clock }: Database, definitions: DefinitionsStore) {
+  const gathered = gather<string, RawFacts>({
+    lanes: 3,
+    maxItems: 500,
+    run: async (userIds) => {
+      const { rows } = await pool.query<FactsRow & { n: number }>({ name: 'facts.current', text: currentText, values: [userIds] });
+      const byUser = Map.groupBy(rows, (row) => row.n);
+      return userIds.map((userId, i) => ({ userId, rows: byUser.get(i + 1)! }));
+    },
+  });
+
+  /** Facts and definitions of one snapshot: where the definitions moved on between, both are read again. */
+  const consistent = async (read: () => Promise<RawFacts>): Promise<FactsRead> => {
+    for (let tries = 0; tries < 50; tries++) {
+      const { userId, rows } = await read();
+      const row = rows[0]!;
+      clock.observe(row.clock_after);
+      const current = await definitions.ofVersion(row.version);
+      if (!current) continue;
+      const stays = rows.filter(hasStay).map(toStay);
+      return {
+        facts: { userId, revision: row.revision, definitions: current, stays },
+        asOf: Math.floor(row.clock_before / 1000),
+        revision: row.clock_after,
+      };
+    }
+    throw new Problem('definitions_busy', 'The definitions changed at each of 50 reads.');
+  };
+
+  return {
+    /** Current and planned stays: for `decide` and for present reads. Those who ask in one tick share a query. */
+    current: (userId: string): Promise<FactsRead> => consistent(() => gathered(userId)),
+
+    /** Past stays too, of those that ended at `endedFrom` or later: enough for all that is said of moments from there on. */
+    since: (userId: string, endedFrom: Moment): Promise<FactsRead> =>
+      consistent(async () => {
+        const { rows } = await pool.query<FactsRow>({ name: 'facts.since', text: sinceText, values: [userId, momentText(endedFrom)] });
+        return { userId, rows };
+      }),
+  };
+}
+
+const clockColumns = `d.version, (extract(epoch from statement_timestamp()) * 1000000)::bigint as clock_before,
+    (extract(epoch from clock_timestamp()) * 1000000)::bigint as clock_after`;
+
+/** By the primary keys of `users` and `memberships`, whatever the number of ids. */
+const currentText = `select w.n::integer as n, ${clockColumns}, u.revision,
+    m.segment_id, m.starts_at, m.ends_at, m.since, m.excluded, m.begun_by, m.begun_cause, null as ended_by, null as ended_cause
+  from definitions d cross join unnest($1::text[]) with ordinality w (user_id, n)
+  left join users u on u.user_id = w.user_id
+  left join memberships m on m.user_id = w.user_id`;
+
+/** One statement, so one snapshot: a stay that is being moved to the past is seen in one of the two tables. */
+const sinceText = `select ${clockColumns}, u.revision,
+    m.segment_id, m.starts_at, m.ends_at, m.since, m.excluded, m.begun_by, m.begun_cause, m.ended_by, m.ended_cause
+  from definitions d left join users u on u.user_id = $1
+  left join (
+    select segment_id, starts_at, ends_at, since, excluded, begun_by, begun_cause, null as ended_by, null as ended_cause
+      from memberships where user_id = $1
+    union all
+    select segment_id, starts_at, ends_at, since, excluded, begun_by, begun_cause, ended_by, ended_cause
+      from past_memberships where user_id = $1 and ends_at >= $2
+  ) m on true`;
+
+interface RawFacts {
+  userId: string;
+  /** At least one: without a stay its columns are null. */
+  rows: FactsRow[];
+}
+
+interface FactsRow {
+  version: number;
+  clock_before: number;
+  clock_after: number;
+  revision: number | null;
+  segment_id: number | null;
+  starts_at: Moment;
+  ends_at: Moment;
+  since: Moment;
+  excluded: boolean;
+  begun_by: string;
+  begun_cause: CommandCause;
+  ended_by: string | null;
+  ended_cause: Cause | null;
+}
+
+type StayRow = FactsRow & { segment_id: number };
+
+const hasStay = (row: FactsRow): row is StayRow => row.segment_id !== null;
+
+const toStay = (row: StayRow): Stay => ({
+  segmentId: row.segment_id,
+  startsAt: row.starts_at,
+  endsAt: row.ends_at,
+  since: row.since,
+  excluded: row.excluded,
+  begunBy: row.begun_by,
+  begunCause: row.begun_cause,
+  endedBy: row.ended_by,
+  endedCause: row.ended_cause,
+});

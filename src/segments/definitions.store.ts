@@ -1,0 +1,145 @@
+import type { Database } from '../db/database.ts';
+import { gather } from '../db/gather.ts';
+import type { Ranges } from '../rollout/ranges.ts';
+import { indexDefinitions } from '../timeline/definitions.ts';
+import type { Definitions, Moment, Rollout, Segment } from '../timeline/facts.ts';
+
+/** A segment with what only its own pages show. */
+export interface SegmentRecord extends Segment {
+  readonly description: string;
+  readonly updatedAt: Moment;
+}
+
+export type SegmentDefinitions = Definitions<SegmentRecord>;
+
+/** The definitions as they stand in the database, and its clock before they were read: every change acknowledged by then is in. */
+export interface DefinitionsRead {
+  readonly definitions: SegmentDefinitions;
+  readonly asOf: Moment;
+}
+
+export type DefinitionsStore = ReturnType<typeof definitionsStore>;
+
+/**
+ * Every segment and rollout, held in memory at one version: they are few, and each answer needs them. A change moves the
+ * version, so the question "are they current?" is one row, asked once for all who wait in a tick.
+ */
+export function definitionsStore({ pool, clock }: Database) {
+  let cached: SegmentDefinitions | undefined;
+  let loading: Promise<SegmentDefinitions> | undefined;
+
+  const load = async (): Promise<SegmentDefinitions> => {
+    const { rows } = await pool.query<DefinitionRow>({ name: 'definitions.load', text: loadText });
+    const loaded = toDefinitions(rows);
+    if (!cached || cached.version < loaded.version) cached = loaded;
+    return loaded;
+  };
+  /** One load at a time; who comes while it runs may need a newer version than it sees, and asks again. */
+  const loadOnce = () => (loading ??= load().finally(() => (loading = undefined)));
+
+  const stamp = gather<null, Stamp>({
+    lanes: 1,
+    maxItems: 10_000,
+    run: async (items) => {
+      const { rows } = await pool.query<Stamp>({ name: 'definitions.version', text: versionText });
+      clock.observe(rows[0]!.clock_after);
+      return items.map(() => rows[0]!);
+    },
+  });
+
+  return {
+    /** At exactly this version, or `undefined` when another one stands by now: then what was read with it is old too. */
+    async ofVersion(version: number): Promise<SegmentDefinitions | undefined> {
+      for (let tries = 0; cached?.version !== version; tries++) {
+        if (cached && cached.version > version) return undefined;
+        if (tries === 2) return undefined;
+        await loadOnce();
+      }
+      return cached;
+    },
+
+    /** As they stand: every change acknowledged before the call is in. */
+    async current(): Promise<DefinitionsRead> {
+      for (;;) {
+        const { version, clock_before } = await stamp(null);
+        if (cached && cached.version >= version) return { definitions: cached, asOf: Math.floor(clock_before / 1000) };
+        await loadOnce();
+      }
+    },
+  };
+}
+
+/** `clock_before` is read before the statement's snapshot is taken, `clock_after` while it runs. */
+const versionText = `select version,
+    (extract(epoch from statement_timestamp()) * 1000000)::bigint as clock_before,
+    (extract(epoch from clock_timestamp()) * 1000000)::bigint as clock_after
+  from definitions`;
+
+const loadText = `select d.version, d.revision, s.segment_id, s.slug, s.description, s.salt, s.exclusive_group,
+    s.created_at, s.created_by, s.updated_at, s.deleted_at, s.deleted_by, r.from_at, r.to_at, r.ranges, r.changed_by
+  from definitions d left join segments s on true left join rollouts r on r.segment_id = s.segment_id
+  order by s.segment_id, r.from_at`;
+
+interface Stamp {
+  version: number;
+  clock_before: number;
+  clock_after: number;
+}
+
+interface DefinitionRow {
+  version: number;
+  revision: number;
+  segment_id: number | null;
+  slug: string;
+  description: string;
+  salt: string;
+  exclusive_group: string | null;
+  created_at: Moment;
+  created_by: string;
+  updated_at: Moment;
+  deleted_at: Moment;
+  deleted_by: string | null;
+  from_at: Moment;
+  to_at: Moment;
+  ranges: string;
+  changed_by: string;
+}
+
+function toDefinitions(rows: DefinitionRow[]): SegmentDefinitions {
+  const { version, revision } = rows[0]!;
+  const bySegment = Map.groupBy(
+    rows.filter((row) => row.segment_id !== null),
+    (row) => row.segment_id!,
+  );
+  return indexDefinitions(version, revision, [...bySegment.values()].map(toSegment));
+}
+
+function toSegment(rows: DefinitionRow[]): SegmentRecord {
+  const row = rows[0]!;
+  return {
+    id: row.segment_id!,
+    slug: row.slug,
+    description: row.description,
+    salt: row.salt,
+    exclusiveGroup: row.exclusive_group,
+    createdAt: row.created_at,
+    createdBy: row.created_by,
+    updatedAt: row.updated_at,
+    deletedAt: row.deleted_at,
+    deletedBy: row.deleted_by,
+    rollouts: rows.map(toRollout),
+  };
+}
+
+const toRollout = (row: DefinitionRow): Rollout => ({
+  startsAt: row.from_at,
+  endsAt: row.to_at,
+  ranges: parseRanges(row.ranges),
+  changedBy: row.changed_by,
+});
+
+/** An `int4multirange` as PostgreSQL prints it: `{[0,1000),[2500,3000)}`. */
+export const parseRanges = (text: string): Ranges =>
+  [...text.matchAll(/\[(\d+),(\d+)\)/g)].map(([, from, to]) => [Number(from), Number(to)] as const);
+
+export const rangesText = (ranges: Ranges): string => `{${ranges.map(([from, to]) => `[${from},${to})`).join(',')}}`;
