@@ -31,8 +31,15 @@ export type MembershipsService = ReturnType<typeof membershipsService>;
 /** How long a change is decided anew because others were faster, before 503 `overloaded`. */
 const patienceMs = 5_000;
 
-export function membershipsService(parts: { facts: FactsStore; settled: SettledStore; memberships: MembershipsStore; clock: DatabaseClock }) {
-  const { facts, settled, memberships, clock } = parts;
+export function membershipsService(parts: {
+  facts: FactsStore;
+  settled: SettledStore;
+  memberships: MembershipsStore;
+  clock: DatabaseClock;
+  /** Told each time a decision has to be made anew. */
+  onStale?: () => void;
+}) {
+  const { facts, settled, memberships, clock, onStale } = parts;
   const turns = inTurn();
 
   /** One round: read, decide, apply. `undefined` when it was stale and is to be made again. */
@@ -73,6 +80,7 @@ export function membershipsService(parts: { facts: FactsStore; settled: SettledS
         for (;;) {
           const answer = await tryChange(userId, command);
           if (answer) return answer;
+          onStale?.();
           if (performance.now() > giveUpAt) throw new Problem('overloaded', `Others changed the same user for ${patienceMs} ms. Nothing was changed.`);
         }
       }),

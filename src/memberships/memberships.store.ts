@@ -18,12 +18,6 @@ export interface DecidedChange {
 /** `stale`: the user, the definitions or the time have moved on; nothing was written. */
 export type Applied = { readonly outcome: 'applied'; readonly revision: number } | { readonly outcome: 'stale' };
 
-export interface Member {
-  readonly userId: string;
-  readonly since: Moment;
-  readonly endsAt: Moment;
-}
-
 export type MembershipsStore = ReturnType<typeof membershipsStore>;
 
 export function membershipsStore({ pool }: Database) {
@@ -63,26 +57,6 @@ export function membershipsStore({ pool }: Database) {
       const answer = rows[0]!;
       return answer.outcome === 'applied' ? { outcome: 'applied', revision: answer.revision! } : { outcome: 'stale' };
     },
-
-    /** Those in by hand at the moment with an id after `after`, in byte order: by the index `memberships_by_segment`. */
-    async listMembers(segmentId: number, moment: Moment, after: string, limit: number): Promise<Member[]> {
-      const { rows } = await pool.query<{ user_id: string; since: Moment; ends_at: Moment }>({
-        name: 'memberships.members',
-        text: membersText,
-        values: [segmentId, momentText(moment), after, limit],
-      });
-      return rows.map((row) => ({ userId: row.user_id, since: row.since, endsAt: row.ends_at }));
-    },
-
-    /** How many are in by hand at the moment, by segment; without an entry: nobody. */
-    async countMembers(segmentIds: readonly number[], moment: Moment): Promise<Map<number, number>> {
-      const { rows } = await pool.query<{ segment_id: number; members: number }>({
-        name: 'memberships.count',
-        text: countText,
-        values: [segmentIds, momentText(moment)],
-      });
-      return new Map(rows.map((row) => [row.segment_id, row.members]));
-    },
   };
 }
 
@@ -90,14 +64,3 @@ const endText = (end: End) => (end.kind === 'at' ? momentText(end.moment) : null
 const ttlText = (end: End) => (end.kind === 'ttl' ? `${end.milliseconds} milliseconds` : null);
 
 const applyText = `select outcome, revision from apply_changes($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)`;
-
-/** A stay that a later one of the pair has cut does not count, ended or not. */
-const inByHand = `not m.excluded and m.starts_at <= $2 and m.ends_at > $2 and not exists (
-    select from memberships later where later.user_id = m.user_id and later.segment_id = m.segment_id
-      and later.starts_at > m.starts_at and later.starts_at <= $2)`;
-
-const membersText = `select m.user_id, m.since, m.ends_at from memberships m
-  where m.segment_id = $1 and m.user_id > $3 and ${inByHand} order by m.user_id limit $4`;
-
-const countText = `select m.segment_id, count(*) as members from memberships m
-  where m.segment_id = any($1::integer[]) and ${inByHand} group by m.segment_id`;

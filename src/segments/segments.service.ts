@@ -1,9 +1,11 @@
 import { setTimeout as wait } from 'node:timers/promises';
+import type { DatabaseClock } from '../db/clock.ts';
 import { brokenConstraint, failureOf } from '../db/failures.ts';
 import { Problem } from '../http/problem.ts';
 import { firstBuckets, sizeOf } from '../rollout/ranges.ts';
 import { momentOf } from '../timeline/revision.ts';
 import type { DefinitionsStore, SegmentDefinitions, SegmentRecord } from './definitions.store.ts';
+import type { Member, MembersStore } from './members.store.ts';
 import type { SegmentsStore } from './segments.store.ts';
 
 export interface SegmentAnswer {
@@ -12,12 +14,18 @@ export interface SegmentAnswer {
   readonly revision: number;
 }
 
+export interface CountedSegment {
+  readonly segment: SegmentRecord;
+  /** How many are in by hand. */
+  readonly members: number;
+}
+
 export type SegmentsService = ReturnType<typeof segmentsService>;
 
 /** How long a change of definitions is tried against other changes and busy writers before 503 `definitions_busy`. */
 const patienceMs = 5_000;
 
-export function segmentsService(definitions: DefinitionsStore, segments: SegmentsStore) {
+export function segmentsService(definitions: DefinitionsStore, segments: SegmentsStore, members: MembersStore, clock: DatabaseClock) {
   /** Runs a change on the definitions as they stand, again when others came first. */
   const changing = async (attempt: (current: SegmentDefinitions) => Promise<number | null>): Promise<{ current: SegmentDefinitions; revision: number }> => {
     const giveUpAt = performance.now() + patienceMs;
@@ -39,19 +47,32 @@ export function segmentsService(definitions: DefinitionsStore, segments: Segment
     return { segment: id(current)!, revision };
   };
 
+  const counted = async (listed: readonly SegmentRecord[]): Promise<CountedSegment[]> => {
+    const counts = await members.count(listed.map(({ id }) => id), clock.now());
+    return listed.map((segment) => ({ segment, members: counts.get(segment.id) ?? 0 }));
+  };
+
   return {
     /** As it stands; 404 `segment_not_found`. */
-    async find(slug: string): Promise<SegmentRecord> {
-      return living((await definitions.current()).definitions, slug);
+    async find(slug: string): Promise<CountedSegment> {
+      const [found] = await counted([living((await definitions.current()).definitions, slug)]);
+      return found!;
     },
 
     /** The living ones with a slug after `after` that starts with `prefix`, in byte order. */
-    async list({ prefix, after, limit }: { prefix: string; after: string; limit: number }): Promise<SegmentRecord[]> {
+    async list({ prefix, after, limit }: { prefix: string; after: string; limit: number }): Promise<CountedSegment[]> {
       const { definitions: current } = await definitions.current();
-      return current.segments
+      const page = current.segments
         .filter(({ slug, deletedAt }) => deletedAt === Infinity && slug > after && slug.startsWith(prefix))
         .sort((a, b) => (a.slug < b.slug ? -1 : 1))
         .slice(0, limit);
+      return counted(page);
+    },
+
+    /** Those in by hand now, with an id after `after`, in byte order. 404 `segment_not_found`. */
+    async members(slug: string, after: string, limit: number): Promise<Member[]> {
+      const { id } = living((await definitions.current()).definitions, slug);
+      return members.list(id, clock.now(), after, limit);
     },
 
     /** Takes the first `buckets` of the 10,000. The salt defaults to the slug. 409 `segment_exists`. */

@@ -1,0 +1,20 @@
+import { createHash, randomBytes } from 'node:crypto';
+
+/** What a key may do: each includes those before it. */
+export const scopes = ['read', 'write', 'admin'] as const;
+export type Scope = (typeof scopes)[number];
+
+export interface Key {
+  /** What the history shows as the actor. */
+  readonly name: string;
+  readonly scope: Scope;
+}
+
+/** A new key: 256 random bits behind a prefix by which secret scanners can know it. */
+export const newKey = (): string => `sgd_${randomBytes(32).toString('base64url')}`;
+
+/** What is stored of a key. A key has 256 bits of its own, so it needs neither salt nor a slow hash. */
+export const sha256Of = (key: string): Buffer => createHash('sha256').update(key).digest();
+
+/** 1 to 128 visible characters, since it is the actor in the history. */
+export const isKeyName = (name: string): boolean => /^[^\p{C}\p{Z}]{1,128}$/u.test(name);

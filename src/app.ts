@@ -1,0 +1,83 @@
+import { randomUUID } from 'node:crypto';
+import helmet from '@fastify/helmet';
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
+import fastify, { type FastifyBaseLogger, LogController } from 'fastify';
+import { keysStore } from './access/keys.store.ts';
+import type { Database } from './db/database.ts';
+import { historyRoutes, type LinkOptions } from './history/history.routes.ts';
+import { historyService } from './history/history.service.ts';
+import { answerProblem } from './http/answer-problem.ts';
+import { authenticate, keyOf } from './http/authenticate.ts';
+import { parseJsonStrictly } from './http/body.ts';
+import { describeApi } from './http/openapi.ts';
+import { answerUnknownRoutes } from './http/unknown-routes.ts';
+import { validatorCompiler } from './http/validation.ts';
+import { membershipRoutes } from './memberships/memberships.routes.ts';
+import { membershipsService } from './memberships/memberships.service.ts';
+import { membershipsStore } from './memberships/memberships.store.ts';
+import { makeMetrics, measureRequests } from './operating/metrics.ts';
+import { operatingRoutes } from './operating/operating.routes.ts';
+import { findDatabaseState } from './operating/readiness.store.ts';
+import { factsStore } from './reading/facts.store.ts';
+import { settledStore } from './reading/settled.store.ts';
+import { definitionsStore } from './segments/definitions.store.ts';
+import { membersStore } from './segments/members.store.ts';
+import { segmentRoutes } from './segments/segments.routes.ts';
+import { segmentsService } from './segments/segments.service.ts';
+import { segmentsStore } from './segments/segments.store.ts';
+
+export interface AppOptions {
+  readonly database: Database;
+  readonly links: LinkOptions;
+  readonly logger: FastifyBaseLogger;
+}
+
+export type App = Awaited<ReturnType<typeof buildApp>>;
+
+/** The whole application on one migrated database. `main.ts` and the tests build the same one. */
+export async function buildApp({ database, links, logger }: AppOptions) {
+  const { clock } = database;
+  const keys = keysStore(database);
+  const definitions = definitionsStore(database);
+  const facts = factsStore(database, definitions);
+  const settled = settledStore(database);
+  const metrics = makeMetrics();
+
+  const app = fastify({
+    loggerInstance: logger,
+    logController: new LogController({ disableRequestLogging: true }), // failures are logged where they are answered
+    genReqId: () => randomUUID(),
+    bodyLimit: 1_048_576,
+    routerOptions: { maxParamLength: 10_000 },
+    requestTimeout: 60_000,
+    forceCloseConnections: 'idle',
+    return503OnClosing: true,
+    // A path that cannot be decoded meets no route; it needs a key like any other.
+    frameworkErrors: (error, request, reply) => {
+      void keyOf(request, keys.find, 'read').then(
+        () => answerProblem(error, request, reply),
+        (unauthorized: unknown) => answerProblem(unauthorized, request, reply),
+      );
+    },
+  }).withTypeProvider<TypeBoxTypeProvider>();
+
+  app.setErrorHandler(answerProblem);
+  app.setValidatorCompiler(validatorCompiler);
+  parseJsonStrictly(app);
+  app.addHook('onRequest', async (request, reply) => {
+    reply.header('x-request-id', request.id);
+  });
+  measureRequests(app, metrics);
+  authenticate(app, keys.find);
+  answerUnknownRoutes(app);
+  await app.register(helmet, { global: true, contentSecurityPolicy: { useDefaults: false, directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] } } });
+  await describeApi(app);
+
+  await app.register(segmentRoutes(segmentsService(definitions, segmentsStore(database), membersStore(database), clock)));
+  await app.register(
+    membershipRoutes(membershipsService({ facts, settled, memberships: membershipsStore(database), clock, onStale: () => metrics.staleDecisions.inc() })),
+  );
+  await app.register(historyRoutes(historyService(facts, settled), links, clock));
+  await app.register(operatingRoutes(() => findDatabaseState(database), metrics));
+  return app;
+}

@@ -1,0 +1,60 @@
+import { setTimeout as wait } from 'node:timers/promises';
+import type { ClientConfig } from 'pg';
+import type { Config } from '../config.ts';
+import { type Database, openDatabase } from '../db/database.ts';
+import { openEmbeddedPostgres } from '../db/embedded/embedded.ts';
+import { failureOf } from '../db/failures.ts';
+
+/** A failure that the person at the terminal can mend: told in one line, without a stack. */
+export class CommandError extends Error {}
+
+export interface Connected {
+  readonly database: Database;
+  /** Ends the connections, and the embedded server where nobody else uses it. */
+  close(): Promise<void>;
+}
+
+/**
+ * The database that the configuration names, answering: `DATABASE_URL`, else the PostgreSQL that is embedded. A server that
+ * is not up yet is waited for, with a line a try, `DATABASE_WAIT_SECONDS` long.
+ */
+export async function connect(config: Config, role: 'serve' | 'join', log: (line: string) => void): Promise<Connected> {
+  const embedded = config.DATABASE_URL ? null : await openEmbeddedPostgres({ dataDir: config.DATA_DIR, role, log });
+  const connection: ClientConfig = embedded?.connection ?? { connectionString: config.DATABASE_URL! };
+  const database = openDatabase({ connection, poolSize: config.DATABASE_POOL_SIZE, onIdleError: (error) => log(`a connection to the database broke: ${error.message}`) });
+  const close = async () => {
+    await database.close();
+    await embedded?.release();
+  };
+  try {
+    await waitForAnswer(database, config.DATABASE_WAIT_SECONDS, log);
+    return { database, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+async function waitForAnswer({ pool }: Database, limitSeconds: number, log: (line: string) => void) {
+  const giveUpAt = performance.now() + limitSeconds * 1000;
+  for (let attempt = 1; ; attempt++) {
+    try {
+      await pool.query('select 1');
+      return;
+    } catch (error) {
+      const reason = reasonOf(error);
+      if (failureOf(error) !== 'unavailable') throw new CommandError(`The database refused: ${reason}.`, { cause: error });
+      if (performance.now() + 1000 > giveUpAt) {
+        throw new CommandError(`The database did not answer within ${limitSeconds} s: ${reason}. Is DATABASE_URL right?`, { cause: error });
+      }
+      log(`waiting for the database (try ${attempt}): ${reason}`);
+      await wait(1000);
+    }
+  }
+}
+
+/** Node joins the errors of several addresses into one without a message of its own. */
+function reasonOf(error: unknown): string {
+  if (error instanceof AggregateError && error.errors.length > 0) return reasonOf(error.errors[0]);
+  return error instanceof Error ? error.message : String(error);
+}

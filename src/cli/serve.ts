@@ -1,0 +1,54 @@
+import closeWithGrace from 'close-with-grace';
+import pino from 'pino';
+import { newKey, sha256Of } from '../access/key.ts';
+import { type KeysStore, keysStore } from '../access/keys.store.ts';
+import { buildApp } from '../app.ts';
+import { type Config, readConfig } from '../config.ts';
+import { migrate } from '../db/migrate.ts';
+import { findOrMakeSecret } from '../history/secrets.store.ts';
+import { reasonsOf } from '../operating/operating.routes.ts';
+import { findDatabaseState } from '../operating/readiness.store.ts';
+import { CommandError, connect } from './connect.ts';
+
+/** What requests under way may take when the service stops, before they are cut. */
+const graceMs = 30_000;
+
+/** Runs the service until it is told to stop. */
+export async function serve(): Promise<void> {
+  const config = readConfig();
+  const logger = pino({ level: config.LOG_LEVEL });
+  const { database, close } = await connect(config, 'serve', (line) => logger.info(line));
+  try {
+    for (const { name } of await migrate(database.pool)) logger.info(`migrated: ${name}`);
+    const reasons = reasonsOf(await findDatabaseState(database));
+    if (reasons.length > 0) throw new CommandError(`The database cannot be used: ${reasons.join('; ')}.`);
+
+    const secret = config.LINK_SECRET ? Buffer.from(config.LINK_SECRET) : await findOrMakeSecret(database, 'links');
+    const links = { secret, ttlSeconds: config.LINK_TTL_SECONDS, publicUrl: config.PUBLIC_URL?.replace(/\/+$/, '') ?? null };
+    const app = await buildApp({ database, links, logger });
+    closeWithGrace({ delay: graceMs, logger: { error: (...words) => logger.error({ words }, 'stopping failed') } }, async ({ err, signal }) => {
+      if (err) logger.error({ err }, 'stopping after a failure');
+      else logger.info(`stopping (${signal ?? 'asked to'})`);
+      await app.close();
+      await close();
+    });
+    const address = await app.listen({ host: config.HOST, port: config.PORT });
+    await makeFirstKey(keysStore(database), config, address);
+    logger.info(`segmentd is ready on ${address}`);
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+/** On the very first start somebody must be able to come in: one admin key, shown this once, or the one in `ADMIN_KEY`. */
+async function makeFirstKey(keys: KeysStore, { ADMIN_KEY }: Config, address: string) {
+  const key = ADMIN_KEY ?? newKey();
+  const isMade = await keys.insertFirst({ name: 'admin', scope: 'admin' }, sha256Of(key));
+  if (!isMade || ADMIN_KEY) return;
+  process.stdout.write(
+    `\nThis is the first start, so here is the first key, "admin". It is shown this once:\n\n  ${key}\n\nTry it:\n\n` +
+      `  curl -s ${address}/v1/segments -H 'Authorization: Bearer ${key}'\n\n`,
+  );
+}
+

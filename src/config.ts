@@ -1,0 +1,48 @@
+import { Ajv, type ErrorObject } from 'ajv';
+import { envSchema } from 'env-schema';
+import { type Static, Type } from 'typebox';
+
+/** Environment variables, each with what is allowed. The README's table says the same (a test compares them). */
+export const Environment = Type.Object({
+  DATABASE_URL: Type.Optional(Type.String({ pattern: '^postgres(ql)?://', description: 'a postgres:// address' })),
+  DATA_DIR: Type.String({ minLength: 1, default: './data', description: 'a folder' }),
+  DATABASE_POOL_SIZE: Type.Integer({ minimum: 2, maximum: 1000, default: 10, description: 'a whole number from 2 to 1000' }),
+  DATABASE_WAIT_SECONDS: Type.Integer({ minimum: 0, maximum: 3600, default: 60, description: 'a whole number from 0 to 3600' }),
+  HOST: Type.String({ minLength: 1, default: '127.0.0.1', description: 'an address to listen on' }),
+  PORT: Type.Integer({ minimum: 0, maximum: 65535, default: 8080, description: 'a port from 0 to 65535 (0: any free one)' }),
+  PUBLIC_URL: Type.Optional(Type.String({ pattern: '^https?://[^\\s?#]+$', description: 'an http:// or https:// address' })),
+  ADMIN_KEY: Type.Optional(Type.String({ pattern: '^[!-~]{16,256}$', description: '16 to 256 visible ASCII characters' })),
+  LINK_SECRET: Type.Optional(Type.String({ minLength: 16, description: 'at least 16 characters' })),
+  LINK_TTL_SECONDS: Type.Integer({ minimum: 1, maximum: 31_536_000, default: 3600, description: 'a whole number from 1 to 31536000' }),
+  LOG_LEVEL: Type.Enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], {
+    default: 'info',
+    description: 'fatal, error, warn, info, debug, trace or silent',
+  }),
+});
+
+export type Config = Static<typeof Environment>;
+
+/** A bad value, told in one line that names the variable, the value and what is allowed. */
+export class ConfigError extends Error {}
+
+/** Values that must not be printed, not even when they are wrong. */
+const secrets = new Set(['DATABASE_URL', 'ADMIN_KEY', 'LINK_SECRET']);
+
+/**
+ * The configuration from the environment and an optional `.env` in the working folder; the environment wins. An empty
+ * variable counts as not set. Throws `ConfigError`.
+ */
+export function readConfig(environment: NodeJS.ProcessEnv = process.env, { dotenv = true }: { dotenv?: boolean } = {}): Config {
+  const data = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ''));
+  const ajv = new Ajv({ coerceTypes: true, useDefaults: true, removeAdditional: true, verbose: true, addUsedSchema: false });
+  try {
+    return envSchema<Config>({ schema: Environment, data, dotenv, env: false, ajv });
+  } catch (error) {
+    const [first] = (error as { errors?: ErrorObject[] }).errors ?? [];
+    if (!first) throw error;
+    const name = first.instancePath.slice(1);
+    const allowed = (first.parentSchema as { description: string }).description;
+    const value = secrets.has(name) ? 'the given value (not shown)' : JSON.stringify(first.data);
+    throw new ConfigError(`${name}: ${value} is not allowed; it must be ${allowed}.`, { cause: error });
+  }
+}

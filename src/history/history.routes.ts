@@ -1,0 +1,154 @@
+import { Readable } from 'node:stream';
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import type { FastifyRequest } from 'fastify';
+import { Type } from 'typebox';
+import type { DatabaseClock } from '../db/clock.ts';
+import { cursorOf, momentText, MomentText, positionOf, toMoment, UserId } from '../http/common.schemas.ts';
+import { answers } from '../http/problem.schemas.ts';
+import { invalid, Problem } from '../http/problem.ts';
+import { HistoryBody, LinkBody, Month, presentEvent, TimeZone } from './history.schemas.ts';
+import type { HistoryService } from './history.service.ts';
+import { readLink, signLink } from './link.ts';
+import { isTimeZone, monthIn, type Period } from './month.ts';
+import { reportCsv, reportName } from './report.ts';
+
+export interface LinkOptions {
+  readonly secret: Buffer;
+  readonly ttlSeconds: number;
+  /** What links begin with; null: the scheme and host of the request. */
+  readonly publicUrl: string | null;
+}
+
+const tags = ['History'];
+const params = Type.Object({ user_id: UserId });
+
+export function historyRoutes(history: HistoryService, links: LinkOptions, clock: DatabaseClock): FastifyPluginAsyncTypebox {
+  return async (app) => {
+    app.get(
+      '/v1/users/:user_id/history',
+      {
+        config: { scope: 'read' },
+        schema: {
+          operationId: 'readHistory',
+          summary: "A user's entries and exits",
+          description: 'Of a month, or of a period from `from` (included) to `to` (not included). What has happened and is final, in time order.',
+          tags,
+          params,
+          querystring: Type.Object(
+            {
+              month: Type.Optional(Month),
+              timezone: Type.Optional({ ...TimeZone, default: undefined }),
+              from: Type.Optional(MomentText),
+              to: Type.Optional(MomentText),
+              limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 10_000, default: 1_000 })),
+              cursor: Type.Optional(Type.String({ maxLength: 2000, description: 'The `next_cursor` of the page before.' })),
+            },
+            { additionalProperties: false },
+          ),
+          response: { 200: HistoryBody, 503: answers('moment_not_settled', 'database_unavailable') },
+        },
+      },
+      async (request) => {
+        const { user_id } = request.params;
+        const { limit = 1_000, cursor } = request.query;
+        const period = periodOf(request.query);
+        const { events, to, hasMore } = await history.events(user_id, period, limit, cursor === undefined ? undefined : historyPosition(cursor));
+        const last = events.at(-1);
+        return {
+          user_id,
+          from: momentText(period.from),
+          to: momentText(to),
+          events: events.map(presentEvent),
+          next_cursor: last && hasMore ? cursorOf([last.at, last.operation, last.segment, to]) : null,
+        };
+      },
+    );
+
+    app.get(
+      '/v1/users/:user_id/report',
+      {
+        config: { scope: 'read' },
+        schema: {
+          operationId: 'linkReport',
+          summary: "A link to a user's month as CSV",
+          description: 'The link needs no key until it expires. The file is made when the link is followed.',
+          tags,
+          params,
+          querystring: Type.Object({ month: Month, timezone: Type.Optional(TimeZone) }, { additionalProperties: false }),
+          response: { 200: LinkBody },
+        },
+      },
+      async (request) => {
+        const { month, timezone = 'UTC' } = request.query;
+        monthOf(month, timezone);
+        const expiresAt = clock.now() + links.ttlSeconds * 1000;
+        const token = signLink(links.secret, { userId: request.params.user_id, month, timeZone: timezone }, expiresAt);
+        return { url: `${links.publicUrl ?? hostOf(request)}/v1/downloads/${token}`, expires_at: momentText(expiresAt) };
+      },
+    );
+
+    app.get(
+      '/v1/downloads/:token',
+      {
+        config: { scope: 'none' },
+        schema: {
+          operationId: 'downloadReport',
+          summary: 'Follow a signed link',
+          tags,
+          params: Type.Object({ token: Type.String({ description: 'As a link carries it.' }) }),
+          response: {
+            200: Type.Unsafe<Readable>({
+              description: '`user_id,segment,operation,at,cause`, a line an event, oldest first. RFC 4180 with CRLF.',
+              content: { 'text/csv': { schema: { type: 'string' } } },
+            }),
+            403: answers('link_invalid'),
+            503: answers('moment_not_settled', 'database_unavailable'),
+          },
+        },
+      },
+      async (request, reply) => {
+        const report = readLink(links.secret, request.params.token, clock.now());
+        if (!report) throw new Problem('link_invalid', 'The link was changed, or has expired. Ask for a new one.');
+        const { userId, month, timeZone } = report;
+        const events = await history.report(userId, monthIn(month, timeZone));
+        return reply
+          .type('text/csv; charset=utf-8')
+          .header('content-disposition', `attachment; filename="${reportName(userId, month)}"`)
+          .header('cache-control', 'no-store')
+          .send(Readable.from(reportCsv(userId, events), { objectMode: false }));
+      },
+    );
+  };
+}
+
+interface PeriodQuery {
+  month?: string;
+  timezone?: string;
+  from?: string;
+  to?: string;
+}
+
+function periodOf({ month, timezone, from, to }: PeriodQuery): Period {
+  if (month !== undefined) {
+    if (from !== undefined || to !== undefined) throw invalid('month', 'cannot be given together with from or to.');
+    return monthOf(month, timezone ?? 'UTC');
+  }
+  if (timezone !== undefined) throw invalid('timezone', 'bounds a month: it needs month.');
+  if (from === undefined || to === undefined) throw invalid(from === undefined ? 'from' : 'to', 'is missing: give month, or from and to.');
+  const period = { from: toMoment(from), to: toMoment(to) };
+  if (period.from >= period.to) throw invalid('to', `must be after from; got ${to}.`);
+  return period;
+}
+
+function monthOf(month: string, timeZone: string): Period {
+  if (!isTimeZone(timeZone)) throw invalid('timezone', `must be an IANA time zone such as Europe/Amsterdam; got ${JSON.stringify(timeZone)}.`);
+  return monthIn(month, timeZone);
+}
+
+function historyPosition(cursor: string) {
+  const [at, operation, segment, to] = positionOf(cursor, ['number', 'string', 'string', 'number']);
+  if (operation !== 'add' && operation !== 'remove') throw invalid('cursor', 'must be the next_cursor of the page before.');
+  return { after: { at, operation, segment }, to } as const;
+}
+
+const hostOf = (request: FastifyRequest) => `${request.protocol}://${request.host}`;

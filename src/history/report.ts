@@ -1,0 +1,22 @@
+import { stringify } from 'csv-stringify/sync';
+import type { Event } from '../timeline/events.ts';
+
+const columns = ['user_id', 'segment', 'operation', 'at', 'cause'];
+
+/** How many lines are made at once: enough to be quick, few enough to let others run. */
+const linesAtOnce = 1_000;
+
+/** A report as RFC 4180 with CRLF, piece by piece: a header line, then one line an event. Ids are never altered. */
+export function* reportCsv(userId: string, events: readonly Event[]): Generator<string> {
+  yield csv([columns]);
+  for (let i = 0; i < events.length; i += linesAtOnce) {
+    yield csv(
+      events.slice(i, i + linesAtOnce).map(({ segment, operation, at, cause }) => [userId, segment, operation, new Date(at).toISOString(), cause]),
+    );
+  }
+}
+
+const csv = (lines: string[][]) => stringify(lines, { record_delimiter: '\r\n' });
+
+/** A file name that every system takes. */
+export const reportName = (userId: string, month: string) => `segmentd-${userId.replaceAll(/[^A-Za-z0-9._-]/g, '_')}-${month}.csv`;

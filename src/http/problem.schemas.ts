@@ -1,0 +1,25 @@
+import { type TUnsafe, Type } from 'typebox';
+import { problems } from './problem.ts';
+
+/** RFC 9457, with `code`, `request_id` and `errors` as extension members. Registered once; routes refer to it by `answers`. */
+export const ProblemBody = Type.Object(
+  {
+    type: Type.String({ description: 'The code as a relative reference.' }),
+    title: Type.String(),
+    status: Type.Integer(),
+    detail: Type.String({ description: 'What is wrong, for a person: the field, the limit and the value.' }),
+    code: Type.String({ description: 'Stable.', enum: Object.keys(problems) }),
+    request_id: Type.String({ description: 'The same as in the header X-Request-Id and in the log.' }),
+    errors: Type.Optional(
+      Type.Array(Type.Object({ path: Type.String(), message: Type.String() }), { description: 'Each thing that is wrong.' }),
+    ),
+  },
+  { $id: 'Problem', title: 'Problem' },
+);
+
+/** A failure that a route documents, with the codes that may come. */
+export const answers = (...codes: (keyof typeof problems)[]): TUnsafe<never> =>
+  Type.Unsafe<never>({
+    description: codes.map((code) => `${problems[code][1]}: \`${code}\``).join('; '),
+    content: { 'application/problem+json': { schema: { $ref: 'Problem#' } } },
+  });

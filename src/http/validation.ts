@@ -1,0 +1,78 @@
+import { Ajv, type ErrorObject } from 'ajv';
+import type { FastifySchemaCompiler } from 'fastify';
+import type { TSchema } from 'typebox';
+import { momentRule, parseMoment } from './moment.ts';
+import { type Fault, Problem } from './problem.ts';
+
+/** How many faults one answer lists. */
+const maxFaults = 20;
+
+/** Values longer than this are cut where a fault quotes them. */
+const maxQuoted = 60;
+
+// No coercion and no silent removal: a typo is refused. `verbose` brings the value into the errors.
+const ajv = new Ajv({ allErrors: true, coerceTypes: false, removeAdditional: false, useDefaults: true, verbose: true, strictTypes: false });
+ajv.addFormat('date-time', (text: string) => parseMoment(text) !== undefined);
+ajv.addKeyword({ keyword: 'x-rule', schemaType: 'string' });
+
+/** Validates with the schemas that the OpenAPI document shows. The texts of a query become the numbers and flags its schema asks for. */
+export const validatorCompiler: FastifySchemaCompiler<TSchema> = ({ schema, httpPart }) => {
+  const validate = ajv.compile(schema);
+  return (value: unknown) => {
+    const typed = httpPart === 'querystring' ? typedQuery(schema, value as Record<string, unknown>) : value;
+    if (validate(typed)) return { value: typed };
+    return { error: problemOf(validate.errors ?? [], httpPart) };
+  };
+};
+
+/** `10` for an integer, `true` and `false` for a flag, to the letter; all else stays text and meets the schema as such. */
+function typedQuery(schema: TSchema, query: Record<string, unknown>): Record<string, unknown> {
+  const properties = (schema as { properties?: Record<string, { type?: string }> }).properties ?? {};
+  const typed = ([name, value]: [string, unknown]): [string, unknown] => {
+    const type = Object.hasOwn(properties, name) ? properties[name]!.type : undefined;
+    if (type === 'integer' && typeof value === 'string' && /^(0|-?[1-9]\d{0,14})$/.test(value)) return [name, Number(value)];
+    if (type === 'boolean' && (value === 'true' || value === 'false')) return [name, value === 'true'];
+    return [name, value];
+  };
+  return Object.fromEntries(Object.entries(query).map(typed));
+}
+
+function problemOf(errors: ErrorObject[], httpPart: string | undefined): Problem {
+  const faults = errors.filter(({ keyword }) => keyword !== 'if').slice(0, maxFaults).map((error) => faultOf(error, httpPart));
+  const { path, message } = faults[0]!;
+  const rest = errors.length > 1 ? ` And ${errors.length - 1} more, see errors.` : '';
+  return new Problem('invalid_request', `${path === '' ? (httpPart ?? 'request') : path} ${message}${rest}`, { faults });
+}
+
+function faultOf(error: ErrorObject, httpPart: string | undefined): Fault {
+  const parent = error.instancePath.slice(1).replaceAll('~1', '/').replaceAll('~0', '~');
+  const inside = (name: string) => (parent === '' ? name : `${parent}/${name}`);
+  const { keyword, params, data } = error;
+  if (keyword === 'additionalProperties') {
+    const name = String(params.additionalProperty);
+    return { path: inside(name), message: `is not a known ${httpPart === 'querystring' ? 'parameter' : 'field'}.` };
+  }
+  if (keyword === 'required') return { path: inside(String(params.missingProperty)), message: 'is missing.' };
+  if (Array.isArray(data) && httpPart === 'querystring') return { path: parent, message: `must be given once; got ${data.length} times.` };
+  return { path: parent, message: `${ruleOf(error)}; got ${quoted(data)}.` };
+}
+
+/** What the schema says of the value in words (`x-rule`), else Ajv's own. */
+function ruleOf({ keyword, parentSchema, message, params }: ErrorObject): string {
+  const { 'x-rule': rule } = (parentSchema ?? {}) as { 'x-rule'?: string };
+  if (keyword === 'pattern' && rule) return rule;
+  if (keyword === 'format') return momentRule;
+  if (keyword === 'enum') return `must be one of ${(params.allowedValues as unknown[]).join(', ')}`;
+  if (keyword === 'maxItems') return `must have at most ${params.limit} items`;
+  return message ?? 'is not valid';
+}
+
+/** The value as JSON, cut to a length that fits a message; a long list or object by its size alone. */
+export function quoted(value: unknown): string {
+  if (Array.isArray(value)) return `a list of ${value.length}`;
+  if (typeof value === 'object' && value !== null) return 'an object';
+  if (value === undefined) return 'nothing';
+  const text = typeof value === 'string' ? value : String(value);
+  const cut = text.length > maxQuoted ? `${text.slice(0, maxQuoted)}… (${text.length} characters)` : text;
+  return typeof value === 'string' ? JSON.stringify(cut.toWellFormed()) : cut;
+}

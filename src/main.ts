@@ -1,0 +1,64 @@
+#!/usr/bin/env node
+import { parseArgs } from 'node:util';
+import { CommandError, connect } from './cli/connect.ts';
+import { keys } from './cli/keys.ts';
+import { serve } from './cli/serve.ts';
+import { ConfigError, readConfig } from './config.ts';
+import { EmbeddedPostgresError } from './db/embedded/embedded.ts';
+import { migrate, SchemaTooNew } from './db/migrate.ts';
+
+const help = `segmentd: who is in which segment, who was, and why
+
+  segmentd serve                               run the service
+  segmentd migrate                             bring the schema of the database up to date
+  segmentd keys create --name NAME --scope SCOPE
+                                               make a key and print it, this once
+  segmentd keys list                           list the keys
+  segmentd keys revoke --name NAME             end a key; its name is never given again
+  segmentd --help                              this text
+
+A SCOPE is read, write or admin; each includes those before it.
+Settings come from the environment and from .env in the working folder: see the table in README.md.
+Without DATABASE_URL a PostgreSQL of its own is run, with its data in DATA_DIR (./data).
+`;
+
+const print = (line: string) => void process.stdout.write(`${line}\n`);
+const log = (line: string) => void process.stderr.write(`${line}\n`);
+
+async function run(): Promise<void> {
+  const { values, positionals } = parse();
+  const [command, action] = positionals;
+  if (values.help || command === 'help') return void process.stdout.write(help);
+  if (command === 'serve') return serve();
+  if (command === 'migrate') return runMigrate();
+  if (command === 'keys') return keys(action, values, print, log);
+  throw new CommandError(`${command === undefined ? 'Say what to do' : `There is no command ${command}`}. See segmentd --help.`);
+}
+
+function parse() {
+  try {
+    const options = { help: { type: 'boolean', short: 'h' }, name: { type: 'string' }, scope: { type: 'string' } } as const;
+    return parseArgs({ options, allowPositionals: true });
+  } catch (error) {
+    throw new CommandError(`${(error as Error).message} See segmentd --help.`, { cause: error });
+  }
+}
+
+async function runMigrate(): Promise<void> {
+  const { database, close } = await connect(readConfig(), 'join', log);
+  try {
+    const applied = await migrate(database.pool);
+    for (const { name } of applied) print(`applied ${name}`);
+    if (applied.length === 0) print('the schema is up to date');
+  } finally {
+    await close();
+  }
+}
+
+try {
+  await run();
+} catch (error) {
+  const isPlain = [CommandError, ConfigError, EmbeddedPostgresError, SchemaTooNew].some((known) => error instanceof known);
+  log(isPlain ? `segmentd: ${(error as Error).message}` : `segmentd failed: ${error instanceof Error ? error.stack : String(error)}`);
+  process.exitCode = 1;
+}

@@ -1,0 +1,47 @@
+import type { Database } from '../db/database.ts';
+import { momentText } from '../db/moments.ts';
+import type { Moment } from '../timeline/facts.ts';
+
+export interface Member {
+  readonly userId: string;
+  readonly since: Moment;
+  readonly endsAt: Moment;
+}
+
+export type MembersStore = ReturnType<typeof membersStore>;
+
+/** Who is in a segment by hand, looked at from the segment. */
+export function membersStore({ pool }: Database) {
+  return {
+    /** Those in by hand at the moment with an id after `after`, in byte order: by the index `memberships_by_segment`. */
+    async list(segmentId: number, moment: Moment, after: string, limit: number): Promise<Member[]> {
+      const { rows } = await pool.query<{ user_id: string; since: Moment; ends_at: Moment }>({
+        name: 'members.list',
+        text: membersText,
+        values: [segmentId, momentText(moment), after, limit],
+      });
+      return rows.map((row) => ({ userId: row.user_id, since: row.since, endsAt: row.ends_at }));
+    },
+
+    /** How many are in by hand at the moment, by segment; without an entry: nobody. */
+    async count(segmentIds: readonly number[], moment: Moment): Promise<Map<number, number>> {
+      const { rows } = await pool.query<{ segment_id: number; members: number }>({
+        name: 'members.count',
+        text: countText,
+        values: [segmentIds, momentText(moment)],
+      });
+      return new Map(rows.map((row) => [row.segment_id, row.members]));
+    },
+  };
+}
+
+/** A stay that a later one of the pair has cut does not count, ended or not. */
+const inByHand = `not m.excluded and m.starts_at <= $2 and m.ends_at > $2 and not exists (
+    select from memberships later where later.user_id = m.user_id and later.segment_id = m.segment_id
+      and later.starts_at > m.starts_at and later.starts_at <= $2)`;
+
+const membersText = `select m.user_id, m.since, m.ends_at from memberships m
+  where m.segment_id = $1 and m.user_id > $3 and ${inByHand} order by m.user_id limit $4`;
+
+const countText = `select m.segment_id, count(*) as members from memberships m
+  where m.segment_id = any($1::integer[]) and ${inByHand} group by m.segment_id`;

@@ -1,0 +1,51 @@
+import { randomBytes } from 'node:crypto';
+import { after } from 'node:test';
+import pg, { type ClientConfig } from 'pg';
+import { type Database, openDatabase } from '../../src/db/database.ts';
+import { inDatabase } from './global-setup.ts';
+
+/** Where the set-up of a run tells its test files about the server. */
+export const serverVariable = 'SEGMENTD_TEST_SERVER';
+export const templateName = 'segmentd_template';
+
+export interface TestDatabase extends Database {
+  readonly connection: ClientConfig;
+  /** For `DATABASE_URL` of a process. */
+  readonly url: string;
+}
+
+/** A database of its own, cloned from the migrated template (or empty); dropped after the test file. */
+export async function cloneDatabase({ empty = false, poolSize = 10 } = {}): Promise<TestDatabase> {
+  const server = JSON.parse(process.env[serverVariable] ?? 'null') as ClientConfig | null;
+  if (!server) throw new Error('run the tests with npm test, which starts their server');
+  const name = `test_${randomBytes(8).toString('hex')}`;
+  await asAdmin(server, `create database ${name} template ${empty ? 'template0' : templateName} strategy file_copy`);
+  const connection = inDatabase(server, name);
+  const database = openDatabase({ connection, poolSize });
+  after(async () => {
+    await database.close();
+    await asAdmin(server, `drop database ${name} with (force)`);
+  });
+  return { ...database, connection, url: urlOf(connection) };
+}
+
+/** A second connection pool to the same database, as another process would have; closed after the test file. */
+export function openAgain({ connection }: TestDatabase): Database {
+  const database = openDatabase({ connection });
+  after(() => database.close());
+  return database;
+}
+
+async function asAdmin(server: ClientConfig, text: string) {
+  const admin = new pg.Client(server);
+  await admin.connect();
+  try {
+    await admin.query(text);
+  } finally {
+    await admin.end();
+  }
+}
+
+function urlOf({ connectionString, host, port, user, database }: ClientConfig): string {
+  return connectionString ?? `postgres://${user}@/${database}?host=${encodeURIComponent(host!)}&port=${port}`;
+}
