@@ -60,6 +60,7 @@ function addCommonAnswers(route: RouteOptions) {
     ...(needsKey ? { 401: answers('unauthorized'), 403: answers('forbidden') } : {}),
     ...(schema.body || schema.params || schema.querystring ? { 400: answers('invalid_request') } : {}),
     ...(schema.body ? { 413: answers('body_too_large'), 415: answers('unsupported_media_type') } : {}),
+    500: answers('internal_error'),
     ...(needsKey ? { 503: answers('database_unavailable', 'overloaded', 'clock_behind', 'definitions_busy') } : {}),
     ...(schema.response as object),
   };

@@ -43,7 +43,7 @@ export async function startApp(options: { logLevel?: string; ttlSeconds?: number
     const app = await buildApp({
       database: on,
       links: { secret: Buffer.from('a secret of the tests'), ttlSeconds: options.ttlSeconds ?? 3600, publicUrl: options.publicUrl ?? null },
-      logger: pino({ level: options.logLevel ?? 'fatal' }),
+      logger: pino({ level: options.logLevel ?? process.env.TEST_LOG_LEVEL ?? 'fatal' }),
     });
     after(() => app.close());
     await app.ready();

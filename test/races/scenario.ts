@@ -1,0 +1,120 @@
+import pg from 'pg';
+import { factsStore } from '../../src/reading/facts.store.ts';
+import { definitionsStore } from '../../src/segments/definitions.store.ts';
+import { randomSource } from '../model/random-history.ts';
+import { type Call, startApp, type TestApp } from '../support/app.ts';
+import { type Acknowledged, brokenAcknowledgements, segmentsOf, violationsOf } from './check.ts';
+
+type Random = ReturnType<typeof randomSource>;
+
+export interface Scenario {
+  seed: number;
+  /** Replaces text in a function of the database before anything runs: a fault, planted to see it found. */
+  fault?: { functionName: string; from: string; to: string };
+  /** Calls of each of the two processes' writers. */
+  rounds?: number;
+}
+
+const users = ['u1', 'u2', 'u3'];
+const slugs = ['A', 'B', 'C', 'D'];
+
+/**
+ * Writers of two processes on three users, ends some milliseconds away, while the segments they name are deleted, made
+ * again and given other percentages, readers ask about moments just passed, and a foreign transaction idles in another
+ * database. Answers all that is wrong afterwards.
+ */
+export async function hurt({ seed, fault, rounds = 60 }: Scenario): Promise<string[]> {
+  const random = randomSource(seed);
+  const first = await startApp();
+  const second = await first.another();
+  if (fault) await plant(first, fault);
+  await using foreign = await idleElsewhere(first);
+  void foreign;
+  for (const slug of slugs) await first.call('POST', '/v1/segments', { slug, percent: slug === 'B' ? 50 : 0 });
+
+  const acknowledged: Acknowledged[] = [];
+  const asked: { userId: string; moment: number; segments: string[] }[] = [];
+  const unexpected: string[] = [];
+  let isRunning = true;
+  const note = (what: string) => unexpected.push(what);
+
+  const writers = Array.from({ length: 8 }, (_, i) => write(i % 2 ? second : first.call, random, rounds, acknowledged, note));
+  const definitions = redefine(first.call, random, () => isRunning, note);
+  const readers = [first.call, second].map((call) => readThePast(call, random, () => isRunning, asked));
+  await Promise.allSettled(writers);
+  isRunning = false;
+  await Promise.allSettled([...writers, definitions, ...readers]); // none may go on when another has failed
+  await Promise.all([...writers, definitions, ...readers]);
+
+  const changed = await changedAnswers(first.call, asked);
+  return [...unexpected, ...changed, ...(await brokenAcknowledgements(first.call, acknowledged)), ...(await brokenFacts(first))];
+}
+
+async function write(call: Call, random: Random, rounds: number, acknowledged: Acknowledged[], note: (what: string) => void) {
+  for (let i = 0; i < rounds; i++) {
+    const userId = random.one(users);
+    const named = slugs.filter(() => random.chance(0.5));
+    const add = named.filter(() => random.chance(0.6));
+    const remove = named.filter((slug) => !add.includes(slug));
+    if (named.length === 0) continue;
+    const end = random.chance(0.5) && add.length > 0 ? { expires_at: new Date(Date.now() + 3 + random.below(20)).toISOString() } : {};
+    const { status, body, text } = await call('PATCH', `/v1/users/${userId}/segments`, { add, remove, ...end });
+    if (status === 200) acknowledged.push({ userId, named, answer: body as Acknowledged['answer'] });
+    else if (status !== 404 && !(status === 400 && text.includes('must lie in the future'))) note(`PATCH: ${status} ${text}`);
+  }
+}
+
+async function redefine(call: Call, random: Random, isRunning: () => boolean, note: (what: string) => void) {
+  while (isRunning()) {
+    const slug = random.one(slugs);
+    const percent = random.one([0, 30, 70, 100]);
+    const what = random.below(3);
+    const answers = [
+      what === 0 && (await call('PATCH', `/v1/segments/${slug}`, { percent })),
+      what > 0 && (await call('DELETE', `/v1/segments/${slug}`)),
+      what > 0 && (await call('POST', '/v1/segments', { slug, percent })),
+    ];
+    for (const answer of answers) if (answer && answer.status >= 300) note(`a segment: ${answer.status} ${answer.text}`);
+  }
+}
+
+/** Asks where users were at moments just passed, and keeps what it was told. */
+async function readThePast(call: Call, random: Random, isRunning: () => boolean, asked: { userId: string; moment: number; segments: string[] }[]) {
+  while (isRunning()) {
+    const userId = random.one(users);
+    const moment = Date.now() - random.below(4);
+    asked.push({ userId, moment, segments: await segmentsOf(call, userId, moment) });
+  }
+}
+
+async function changedAnswers(call: Call, asked: readonly { userId: string; moment: number; segments: string[] }[]) {
+  const found: string[] = [];
+  for (const { userId, moment, segments } of asked) {
+    const now = await segmentsOf(call, userId, moment);
+    if (JSON.stringify(now) !== JSON.stringify(segments)) found.push(`${userId} at ${moment}: answered ${segments}, now ${now}`);
+  }
+  return found;
+}
+
+async function brokenFacts({ database }: TestApp): Promise<string[]> {
+  const facts = factsStore(database, definitionsStore(database));
+  const read = await Promise.all(users.map((userId) => facts.since(userId, -Infinity)));
+  return read.flatMap((one) => violationsOf(one.facts));
+}
+
+async function plant({ database }: TestApp, { functionName, from, to }: NonNullable<Scenario['fault']>) {
+  const { rows } = await database.pool.query<{ definition: string }>(`select pg_get_functiondef($1::regproc) as definition`, [functionName]);
+  const { definition } = rows[0]!;
+  if (!definition.includes(from)) throw new Error(`${functionName} has no "${from}"`);
+  await database.pool.query(definition.replace(from, to));
+}
+
+/** A transaction with an id of its own that does nothing, in the server's maintenance database. */
+async function idleElsewhere({ database }: TestApp): Promise<AsyncDisposable> {
+  const url = new URL(database.url.replace('@/', '@localhost/'));
+  const { host, port, user } = database.connection;
+  const client = new pg.Client(host ? { host, port, user, database: 'postgres' } : { connectionString: Object.assign(url, { pathname: '/postgres' }).href });
+  await client.connect();
+  await client.query('begin; select pg_current_xact_id()');
+  return { [Symbol.asyncDispose]: () => client.end() };
+}
