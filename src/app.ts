@@ -9,6 +9,7 @@ import { historyService } from './history/history.service.ts';
 import { answerProblem } from './http/answer-problem.ts';
 import { authenticate, keyOf } from './http/authenticate.ts';
 import { parseJsonStrictly } from './http/body.ts';
+import { closeConnectionsWhenStopping } from './http/closing.ts';
 import { describeApi } from './http/openapi.ts';
 import { answerUnknownRoutes } from './http/unknown-routes.ts';
 import { validatorCompiler } from './http/validation.ts';
@@ -67,6 +68,7 @@ export async function buildApp({ database, links, logger }: AppOptions) {
   app.addHook('onRequest', async (request, reply) => {
     reply.header('x-request-id', request.id);
   });
+  closeConnectionsWhenStopping(app);
   measureRequests(app, metrics);
   authenticate(app, keys.find);
   answerUnknownRoutes(app);
