@@ -16,9 +16,9 @@ import { validatorCompiler } from './http/validation.ts';
 import { membershipRoutes } from './memberships/memberships.routes.ts';
 import { membershipsService } from './memberships/memberships.service.ts';
 import { membershipsStore } from './memberships/memberships.store.ts';
-import { makeMetrics, measureRequests } from './operating/metrics.ts';
+import { makeMetrics, measureRequests } from './http/metrics.ts';
 import { operatingRoutes } from './operating/operating.routes.ts';
-import { findDatabaseState } from './operating/readiness.store.ts';
+import { findObstacles } from './operating/readiness.store.ts';
 import { factsStore } from './reading/facts.store.ts';
 import { settledStore } from './reading/settled.store.ts';
 import { definitionsStore } from './segments/definitions.store.ts';
@@ -72,14 +72,25 @@ export async function buildApp({ database, links, logger }: AppOptions) {
   measureRequests(app, metrics);
   authenticate(app, keys.find);
   answerUnknownRoutes(app);
-  await app.register(helmet, { global: true, contentSecurityPolicy: { useDefaults: false, directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] } } });
+  await app.register(helmet, {
+    global: true,
+    contentSecurityPolicy: { useDefaults: false, directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] } },
+  });
   await describeApi(app);
 
   await app.register(segmentRoutes(segmentsService(definitions, segmentsStore(database), membersStore(database), clock)));
   await app.register(
-    membershipRoutes(membershipsService({ facts, settled, memberships: membershipsStore(database), clock, onStale: () => metrics.staleDecisions.inc() })),
+    membershipRoutes(
+      membershipsService({
+        facts,
+        settled,
+        memberships: membershipsStore(database),
+        clock,
+        onStale: () => metrics.staleDecisions.inc(),
+      }),
+    ),
   );
-  await app.register(historyRoutes(historyService(facts, settled), links, clock));
-  await app.register(operatingRoutes(() => findDatabaseState(database), metrics));
+  await app.register(historyRoutes(historyService(facts, settled), links, clock.now));
+  await app.register(operatingRoutes(() => findObstacles(database), metrics));
   return app;
 }

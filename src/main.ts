@@ -59,6 +59,10 @@ try {
   await run();
 } catch (error) {
   const isPlain = [CommandError, ConfigError, EmbeddedPostgresError, SchemaTooNew].some((known) => error instanceof known);
-  log(isPlain ? `segmentd: ${(error as Error).message}` : `segmentd failed: ${error instanceof Error ? error.stack : String(error)}`);
+  log(
+    isPlain
+      ? `segmentd: ${(error as Error).message}`
+      : `segmentd failed: ${error instanceof Error ? error.stack : String(error)}`,
+  );
   process.exitCode = 1;
 }

@@ -21,7 +21,11 @@ export interface Connected {
 export async function connect(config: Config, role: 'serve' | 'join', log: (line: string) => void): Promise<Connected> {
   const embedded = config.DATABASE_URL ? null : await openEmbeddedPostgres({ dataDir: config.DATA_DIR, role, log });
   const connection: ClientConfig = embedded?.connection ?? { connectionString: config.DATABASE_URL! };
-  const database = openDatabase({ connection, poolSize: config.DATABASE_POOL_SIZE, onIdleError: (error) => log(`a connection to the database broke: ${error.message}`) });
+  const database = openDatabase({
+    connection,
+    poolSize: config.DATABASE_POOL_SIZE,
+    onIdleError: (error) => log(`a connection to the database broke: ${error.message}`),
+  });
   const close = async () => {
     await database.close();
     await embedded?.release();
@@ -45,7 +49,9 @@ async function waitForAnswer({ pool }: Database, limitSeconds: number, log: (lin
       const reason = reasonOf(error);
       if (failureOf(error) !== 'unavailable') throw new CommandError(`The database refused: ${reason}.`, { cause: error });
       if (performance.now() + 1000 > giveUpAt) {
-        throw new CommandError(`The database did not answer within ${limitSeconds} s: ${reason}. Is DATABASE_URL right?`, { cause: error });
+        throw new CommandError(`The database did not answer within ${limitSeconds} s: ${reason}. Is DATABASE_URL right?`, {
+          cause: error,
+        });
       }
       log(`waiting for the database (try ${attempt}): ${reason}`);
       await wait(1000);

@@ -44,7 +44,10 @@ const list = async (store: KeysStore, print: Print) => {
 const create = (name: string, scope: Scope) => async (store: KeysStore, print: Print) => {
   const key = newKey();
   const isMade = await store.insert({ name, scope }, sha256Of(key));
-  if (!isMade) throw new CommandError(`The name ${name} was given to a key before. A name is never given again, since the history shows it.`);
+  if (!isMade)
+    throw new CommandError(
+      `The name ${name} was given to a key before. A name is never given again, since the history shows it.`,
+    );
   print(key);
 };
 

@@ -6,8 +6,7 @@ import { buildApp } from '../app.ts';
 import { type Config, readConfig } from '../config.ts';
 import { migrate } from '../db/migrate.ts';
 import { findOrMakeSecret } from '../history/secrets.store.ts';
-import { reasonsOf } from '../operating/operating.routes.ts';
-import { findDatabaseState } from '../operating/readiness.store.ts';
+import { findObstacles } from '../operating/readiness.store.ts';
 import { CommandError, connect } from './connect.ts';
 
 /** What requests under way may take when the service stops, before they are cut. */
@@ -20,18 +19,21 @@ export async function serve(): Promise<void> {
   const { database, close } = await connect(config, 'serve', (line) => logger.info(line));
   try {
     for (const { name } of await migrate(database.pool)) logger.info(`migrated: ${name}`);
-    const reasons = reasonsOf(await findDatabaseState(database));
-    if (reasons.length > 0) throw new CommandError(`The database cannot be used: ${reasons.join('; ')}.`);
+    const obstacles = await findObstacles(database);
+    if (obstacles.length > 0) throw new CommandError(`The database cannot be used: ${obstacles.join('; ')}.`);
 
     const secret = config.LINK_SECRET ? Buffer.from(config.LINK_SECRET) : await findOrMakeSecret(database, 'links');
     const links = { secret, ttlSeconds: config.LINK_TTL_SECONDS, publicUrl: config.PUBLIC_URL?.replace(/\/+$/, '') ?? null };
     const app = await buildApp({ database, links, logger });
-    closeWithGrace({ delay: graceMs, logger: { error: (...words) => logger.error({ words }, 'stopping failed') } }, async ({ err, signal }) => {
-      if (err) logger.error({ err }, 'stopping after a failure');
-      else logger.info(`stopping (${signal ?? 'asked to'})`);
-      await app.close();
-      await close();
-    });
+    closeWithGrace(
+      { delay: graceMs, logger: { error: (...words) => logger.error({ words }, 'stopping failed') } },
+      async ({ err, signal }) => {
+        if (err) logger.error({ err }, 'stopping after a failure');
+        else logger.info(`stopping (${signal ?? 'asked to'})`);
+        await app.close();
+        await close();
+      },
+    );
     const address = await app.listen({ host: config.HOST, port: config.PORT });
     await makeFirstKey(keysStore(database), config, address);
     logger.info(`segmentd is ready on ${address}`);
@@ -51,4 +53,3 @@ async function makeFirstKey(keys: KeysStore, { ADMIN_KEY }: Config, address: str
       `  curl -s ${address}/v1/segments -H 'Authorization: Bearer ${key}'\n\n`,
   );
 }
-

@@ -17,10 +17,13 @@ export function failureOf(error: unknown): Failure {
     return /^(08|57P|53300|25006|25P0[34]|28|3D000)/.test(code) ? 'unavailable' : undefined;
   }
   if (/^(ECONN|EPIPE|ENOENT|ENOTFOUND|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|EAI_AGAIN)/.test(code)) return 'unavailable';
-  return /Connection terminated|timeout exceeded when trying to connect|Query read timeout|Client has encountered a connection error|connection timeout/i.test(error.message)
+  return /Connection terminated|timeout exceeded when trying to connect|Query read timeout|Client has encountered a connection error|connection timeout/i.test(
+    error.message,
+  )
     ? 'unavailable'
     : undefined;
 }
 
 /** The constraint that a statement broke, by its name in the migrations. */
-export const brokenConstraint = (error: unknown): string | undefined => (error instanceof pg.DatabaseError ? error.constraint : undefined);
+export const brokenConstraint = (error: unknown): string | undefined =>
+  error instanceof pg.DatabaseError ? error.constraint : undefined;

@@ -20,7 +20,9 @@ test('a migration that fails leaves neither its tables nor its record', async ()
   const database = await cloneDatabase({ empty: true });
   await database.pool.query('create table api_keys (in_the_way boolean)');
   await assert.rejects(migrate(database.pool), /already exists/);
-  const { rows } = await database.pool.query(`select to_regclass('segments') as segments, (select count(*) from schema_migrations) as records`);
+  const { rows } = await database.pool.query(
+    `select to_regclass('segments') as segments, (select count(*) from schema_migrations) as records`,
+  );
   assert.deepEqual(rows, [{ segments: null, records: 0 }]);
 });
 

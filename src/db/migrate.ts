@@ -33,11 +33,15 @@ export async function migrate(pool: pg.Pool): Promise<Migration[]> {
     await client.query(
       `create table if not exists schema_migrations (version integer primary key, name text not null, applied_at timestamptz not null default date_trunc('milliseconds', clock_timestamp()))`,
     );
-    const { rows } = await client.query<{ version: number }>(`select coalesce(max(version), 0)::integer as version from schema_migrations`);
+    const { rows } = await client.query<{ version: number }>(
+      `select coalesce(max(version), 0)::integer as version from schema_migrations`,
+    );
     const reached = rows[0]!.version;
     const newest = migrations.at(-1)!.version;
     if (reached > newest) {
-      throw new SchemaTooNew(`The database has schema version ${reached}; this release knows versions up to ${newest}. Run a newer release.`);
+      throw new SchemaTooNew(
+        `The database has schema version ${reached}; this release knows versions up to ${newest}. Run a newer release.`,
+      );
     }
     const missing = migrations.filter(({ version }) => version > reached);
     for (const migration of missing) await apply(client, migration);

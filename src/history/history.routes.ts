@@ -2,10 +2,10 @@ import { Readable } from 'node:stream';
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import type { FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
-import type { DatabaseClock } from '../db/clock.ts';
 import { cursorOf, momentText, MomentText, positionOf, toMoment, UserId } from '../http/common.schemas.ts';
 import { answers } from '../http/problem.schemas.ts';
 import { invalid, Problem } from '../http/problem.ts';
+import type { Moment } from '../timeline/facts.ts';
 import { HistoryBody, LinkBody, Month, presentEvent, TimeZone } from './history.schemas.ts';
 import type { HistoryService } from './history.service.ts';
 import { readLink, signLink } from './link.ts';
@@ -22,7 +22,7 @@ export interface LinkOptions {
 const tags = ['History'];
 const params = Type.Object({ user_id: UserId });
 
-export function historyRoutes(history: HistoryService, links: LinkOptions, clock: DatabaseClock): FastifyPluginAsyncTypebox {
+export function historyRoutes(history: HistoryService, links: LinkOptions, now: () => Moment): FastifyPluginAsyncTypebox {
   return async (app) => {
     app.get(
       '/v1/users/:user_id/history',
@@ -31,7 +31,8 @@ export function historyRoutes(history: HistoryService, links: LinkOptions, clock
         schema: {
           operationId: 'readHistory',
           summary: "A user's entries and exits",
-          description: 'Of a month, or of a period from `from` (included) to `to` (not included). What has happened and is final, in time order.',
+          description:
+            'Of a month, or of a period from `from` (included) to `to` (not included). What has happened and is final, in time order.',
           tags,
           params,
           querystring: Type.Object(
@@ -52,7 +53,12 @@ export function historyRoutes(history: HistoryService, links: LinkOptions, clock
         const { user_id } = request.params;
         const { limit = 1_000, cursor } = request.query;
         const period = periodOf(request.query);
-        const { events, to, hasMore } = await history.events(user_id, period, limit, cursor === undefined ? undefined : historyPosition(cursor));
+        const { events, to, hasMore } = await history.events(
+          user_id,
+          period,
+          limit,
+          cursor === undefined ? undefined : historyPosition(cursor),
+        );
         const last = events.at(-1);
         return {
           user_id,
@@ -81,7 +87,7 @@ export function historyRoutes(history: HistoryService, links: LinkOptions, clock
       async (request) => {
         const { month, timezone = 'UTC' } = request.query;
         monthOf(month, timezone);
-        const expiresAt = clock.now() + links.ttlSeconds * 1000;
+        const expiresAt = now() + links.ttlSeconds * 1000;
         const token = signLink(links.secret, { userId: request.params.user_id, month, timeZone: timezone }, expiresAt);
         return { url: `${links.publicUrl ?? hostOf(request)}/v1/downloads/${token}`, expires_at: momentText(expiresAt) };
       },
@@ -107,7 +113,7 @@ export function historyRoutes(history: HistoryService, links: LinkOptions, clock
         },
       },
       async (request, reply) => {
-        const report = readLink(links.secret, request.params.token, clock.now());
+        const report = readLink(links.secret, request.params.token, now());
         if (!report) throw new Problem('link_invalid', 'The link was changed, or has expired. Ask for a new one.');
         const { userId, month, timeZone } = report;
         const events = await history.report(userId, monthIn(month, timeZone));
@@ -134,14 +140,16 @@ function periodOf({ month, timezone, from, to }: PeriodQuery): Period {
     return monthOf(month, timezone ?? 'UTC');
   }
   if (timezone !== undefined) throw invalid('timezone', 'bounds a month: it needs month.');
-  if (from === undefined || to === undefined) throw invalid(from === undefined ? 'from' : 'to', 'is missing: give month, or from and to.');
+  if (from === undefined || to === undefined)
+    throw invalid(from === undefined ? 'from' : 'to', 'is missing: give month, or from and to.');
   const period = { from: toMoment(from), to: toMoment(to) };
   if (period.from >= period.to) throw invalid('to', `must be after from; got ${to}.`);
   return period;
 }
 
 function monthOf(month: string, timeZone: string): Period {
-  if (!isTimeZone(timeZone)) throw invalid('timezone', `must be an IANA time zone such as Europe/Amsterdam; got ${JSON.stringify(timeZone)}.`);
+  if (!isTimeZone(timeZone))
+    throw invalid('timezone', `must be an IANA time zone such as Europe/Amsterdam; got ${JSON.stringify(timeZone)}.`);
   return monthIn(month, timeZone);
 }
 

@@ -26,7 +26,9 @@ export const HistoryBody = Type.Object({
       segment: Slug,
       operation: Type.String({ enum: ['add', 'remove'] }),
       cause: Type.String({ enum: ['request', 'import', 'ttl', 'rollout', 'segment_deleted'] }),
-      actor: Type.String({ description: 'The key behind it: for `ttl` of who set the end, for `rollout` of who set the percentage.' }),
+      actor: Type.String({
+        description: 'The key behind it: for `ttl` of who set the end, for `rollout` of who set the percentage.',
+      }),
     }),
   ),
   next_cursor: NextCursor,
@@ -37,4 +39,10 @@ export const LinkBody = Type.Object({
   expires_at: MomentText,
 });
 
-export const presentEvent = ({ at, segment, operation, cause, actor }: Event) => ({ at: momentText(at), segment, operation, cause, actor });
+export const presentEvent = ({ at, segment, operation, cause, actor }: Event) => ({
+  at: momentText(at),
+  segment,
+  operation,
+  cause,
+  actor,
+});

@@ -25,7 +25,13 @@ export function readLink(secret: Buffer, token: string, now: Moment): LinkedRepo
   const isOurs = presented.length === expected.length && timingSafeEqual(presented, expected);
   // The text itself is compared too: base64url has several spellings of one signature.
   if (!isOurs || token !== `${claim}.${expected.toString('base64url')}`) return undefined;
-  const [, userId, month, timeZone, expiresAt] = JSON.parse(Buffer.from(claim, 'base64url').toString()) as [string, string, string, string, Moment];
+  const [, userId, month, timeZone, expiresAt] = JSON.parse(Buffer.from(claim, 'base64url').toString()) as [
+    string,
+    string,
+    string,
+    string,
+    Moment,
+  ];
   return now < expiresAt ? { userId, month, timeZone } : undefined;
 }
 

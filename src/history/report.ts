@@ -11,7 +11,9 @@ export function* reportCsv(userId: string, events: readonly Event[]): Generator<
   yield csv([columns]);
   for (let i = 0; i < events.length; i += linesAtOnce) {
     yield csv(
-      events.slice(i, i + linesAtOnce).map(({ segment, operation, at, cause }) => [userId, segment, operation, new Date(at).toISOString(), cause]),
+      events
+        .slice(i, i + linesAtOnce)
+        .map(({ segment, operation, at, cause }) => [userId, segment, operation, new Date(at).toISOString(), cause]),
     );
   }
 }
@@ -19,4 +21,5 @@ export function* reportCsv(userId: string, events: readonly Event[]): Generator<
 const csv = (lines: string[][]) => stringify(lines, { record_delimiter: '\r\n' });
 
 /** A file name that every system takes. */
-export const reportName = (userId: string, month: string) => `segmentd-${userId.replaceAll(/[^A-Za-z0-9._-]/g, '_')}-${month}.csv`;
+export const reportName = (userId: string, month: string) =>
+  `segmentd-${userId.replaceAll(/[^A-Za-z0-9._-]/g, '_')}-${month}.csv`;

@@ -19,7 +19,10 @@ export function answerProblem(error: unknown, request: FastifyRequest, reply: Fa
   const seconds = retryAfter[problem.code];
   if (seconds !== undefined) reply.header('retry-after', seconds);
   if (status === 401 || problem.code === 'forbidden') {
-    reply.header('www-authenticate', status === 401 ? 'Bearer realm="segmentd"' : 'Bearer realm="segmentd", error="insufficient_scope"');
+    reply.header(
+      'www-authenticate',
+      status === 401 ? 'Bearer realm="segmentd"' : 'Bearer realm="segmentd", error="insufficient_scope"',
+    );
   }
   return reply
     .code(status)
@@ -37,7 +40,10 @@ export function answerProblem(error: unknown, request: FastifyRequest, reply: Fa
 }
 
 const ofDatabase: Record<NonNullable<Failure>, [ProblemCode, string]> = {
-  unavailable: ['database_unavailable', 'The database did not answer. A change may have been made or not: read before you repeat it.'],
+  unavailable: [
+    'database_unavailable',
+    'The database did not answer. A change may have been made or not: read before you repeat it.',
+  ],
   overloaded: ['overloaded', 'The database took too long. Nothing was changed.'],
   clock_behind: ['clock_behind', 'The clock of the database is more than a second behind its own history. Nothing was changed.'],
 };

@@ -29,7 +29,7 @@ export function authenticate(app: FastifyInstance, find: FindKey) {
   app.addHook('onRoute', (route) => void routes.push(route));
   app.addHook('onReady', async () => {
     const silent = routes.find(({ config }) => !config?.scope);
-    if (silent) throw new Error(`${silent.method} ${silent.url} does not say which scope it needs`);
+    if (silent) throw new Error(`${String(silent.method)} ${silent.url} does not say which scope it needs`);
   });
   app.addHook('onRequest', async (request) => {
     const { scope = 'read' } = request.is404 ? {} : request.routeOptions.config;

@@ -51,7 +51,8 @@ export const toMoment = (text: string): number => parseMoment(text)!;
 export { endText, momentText };
 
 /** Where a page ended, as a text that clients need not understand. */
-export const cursorOf = (position: readonly (string | number)[]): string => Buffer.from(JSON.stringify(position)).toString('base64url');
+export const cursorOf = (position: readonly (string | number)[]): string =>
+  Buffer.from(JSON.stringify(position)).toString('base64url');
 
 /** The position of a cursor; 400 for one that `cursorOf` did not make with parts of these types. */
 export function positionOf<const T extends readonly ('string' | 'number')[]>(cursor: string, types: T) {

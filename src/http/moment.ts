@@ -6,16 +6,25 @@ const pattern = /^(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?(
 /** The first millisecond of the year 0, the earliest that RFC 3339 can write. */
 const firstMoment: Moment = Date.UTC(-1, 12, 1);
 
-export const momentRule = 'must be an RFC 3339 moment in whole milliseconds up to the year 9999, for example 2026-11-23T10:00:00.000Z';
+export const momentRule =
+  'must be an RFC 3339 moment in whole milliseconds up to the year 9999, for example 2026-11-23T10:00:00.000Z';
 
 /** A moment from its RFC 3339 text, any offset; `undefined` for a day that does not exist, a finer one, or one past the year 9999. */
 export function parseMoment(text: string): Moment | undefined {
   const parts = pattern.exec(text);
   if (!parts) return undefined;
-  const [year, month, day, hour, minute, second] = parts.slice(1, 7).map(Number) as [number, number, number, number, number, number];
+  const [year, month, day, hour, minute, second] = parts.slice(1, 7).map(Number) as [
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+  ];
   const fraction = (parts[7] ?? '').padEnd(3, '0');
   const offset = [Number(parts[9] ?? 0), Number(parts[10] ?? 0)] as const;
-  if (/[^0]/.test(fraction.slice(3)) || hour > 23 || minute > 59 || second > 59 || offset[0] > 23 || offset[1] > 59) return undefined;
+  if (/[^0]/.test(fraction.slice(3)) || hour > 23 || minute > 59 || second > 59 || offset[0] > 23 || offset[1] > 59)
+    return undefined;
 
   const local = new Date(0);
   local.setUTCFullYear(year, month - 1, day); // Date.UTC would take the years 0 to 99 for 1900 to 1999
@@ -29,4 +38,5 @@ export function parseMoment(text: string): Moment | undefined {
 export const momentText = (moment: Moment): string => new Date(moment).toISOString();
 
 /** The same for an end: null where there is none. */
-export const endText = (moment: Moment | null): string | null => (moment === null || moment === Infinity ? null : momentText(moment));
+export const endText = (moment: Moment | null): string | null =>
+  moment === null || moment === Infinity ? null : momentText(moment);

@@ -26,7 +26,9 @@ export async function describeApi(app: FastifyInstance) {
         { name: 'History', description: 'Entries and exits, as JSON and as CSV.' },
         { name: 'Operating', description: 'Health and figures.' },
       ],
-      components: { securitySchemes: { key: { type: 'http', scheme: 'bearer', description: 'A key: `Authorization: Bearer KEY`.' } } },
+      components: {
+        securitySchemes: { key: { type: 'http', scheme: 'bearer', description: 'A key: `Authorization: Bearer KEY`.' } },
+      },
     },
     refResolver: { buildLocalReference: (json, _base, _fragment, i) => (typeof json.$id === 'string' ? json.$id : `def-${i}`) },
   });
@@ -51,17 +53,22 @@ export async function describeApi(app: FastifyInstance) {
   );
 }
 
-/** What any route of its kind may answer besides its own, so that no route has to repeat it. */
+/** What any route of its kind takes and may answer besides its own, so that no route has to repeat it. */
 function addCommonAnswers(route: RouteOptions) {
   const schema = route.schema!;
   const needsKey = route.config?.scope !== 'none';
   schema.security = needsKey ? [{ key: [] }] : [];
+  schema.querystring ??= Type.Object({}, { additionalProperties: false }); // an unknown parameter is refused everywhere
   schema.response = {
+    400: answers('invalid_request'),
     ...(needsKey ? { 401: answers('unauthorized'), 403: answers('forbidden') } : {}),
-    ...(schema.body || schema.params || schema.querystring ? { 400: answers('invalid_request') } : {}),
     ...(schema.body ? { 413: answers('body_too_large'), 415: answers('unsupported_media_type') } : {}),
     500: answers('internal_error'),
     ...(needsKey ? { 503: answers('database_unavailable', 'overloaded', 'clock_behind', 'definitions_busy') } : {}),
-    ...(schema.response as object),
+    ...described(schema.response as Record<string, object>, schema.summary ?? ''),
   };
 }
+
+/** A response that does not say what it is, is what the summary says. */
+const described = (responses: Record<string, object>, summary: string) =>
+  Object.fromEntries(Object.entries(responses).map(([status, schema]) => [status, { description: summary, ...schema }]));

@@ -24,6 +24,9 @@ export function answerUnknownRoutes(app: FastifyInstance) {
     if (!methods) throw new Problem('route_not_found', `There is no ${path}. See /docs.`);
     const allowed = [...methods].sort().join(', ');
     reply.header('allow', allowed);
-    throw new Problem('method_not_allowed', `${request.method} is not known here; ${allowed} ${methods.size > 1 ? 'are' : 'is'}.`);
+    throw new Problem(
+      'method_not_allowed',
+      `${request.method} is not known here; ${allowed} ${methods.size > 1 ? 'are' : 'is'}.`,
+    );
   });
 }

@@ -11,7 +11,14 @@ const maxFaults = 20;
 const maxQuoted = 60;
 
 // No coercion and no silent removal: a typo is refused. `verbose` brings the value into the errors.
-const ajv = new Ajv({ allErrors: true, coerceTypes: false, removeAdditional: false, useDefaults: true, verbose: true, strictTypes: false });
+const ajv = new Ajv({
+  allErrors: true,
+  coerceTypes: false,
+  removeAdditional: false,
+  useDefaults: true,
+  verbose: true,
+  strictTypes: false,
+});
 ajv.addFormat('date-time', (text: string) => parseMoment(text) !== undefined);
 ajv.addKeyword({ keyword: 'x-rule', schemaType: 'string' });
 
@@ -38,7 +45,10 @@ function typedQuery(schema: TSchema, query: Record<string, unknown>): Record<str
 }
 
 function problemOf(errors: ErrorObject[], httpPart: string | undefined): Problem {
-  const faults = errors.filter(({ keyword }) => keyword !== 'if').slice(0, maxFaults).map((error) => faultOf(error, httpPart));
+  const faults = errors
+    .filter(({ keyword }) => keyword !== 'if')
+    .slice(0, maxFaults)
+    .map((error) => faultOf(error, httpPart));
   const { path, message } = faults[0]!;
   const rest = errors.length > 1 ? ` And ${errors.length - 1} more, see errors.` : '';
   return new Problem('invalid_request', `${path === '' ? (httpPart ?? 'request') : path} ${message}${rest}`, { faults });
@@ -53,7 +63,8 @@ function faultOf(error: ErrorObject, httpPart: string | undefined): Fault {
     return { path: inside(name), message: `is not a known ${httpPart === 'querystring' ? 'parameter' : 'field'}.` };
   }
   if (keyword === 'required') return { path: inside(String(params.missingProperty)), message: 'is missing.' };
-  if (Array.isArray(data) && httpPart === 'querystring') return { path: parent, message: `must be given once; got ${data.length} times.` };
+  if (Array.isArray(data) && httpPart === 'querystring')
+    return { path: parent, message: `must be given once; got ${data.length} times.` };
   return { path: parent, message: `${ruleOf(error)}; got ${quoted(data)}.` };
 }
 
@@ -72,7 +83,7 @@ export function quoted(value: unknown): string {
   if (Array.isArray(value)) return `a list of ${value.length}`;
   if (typeof value === 'object' && value !== null) return 'an object';
   if (value === undefined) return 'nothing';
-  const text = typeof value === 'string' ? value : String(value);
+  const text = typeof value === 'string' ? value : JSON.stringify(value);
   const cut = text.length > maxQuoted ? `${text.slice(0, maxQuoted)}… (${text.length} characters)` : text;
   return typeof value === 'string' ? JSON.stringify(cut.toWellFormed()) : cut;
 }

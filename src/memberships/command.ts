@@ -18,7 +18,8 @@ export function commandOf({ add = [], remove = [], ttl_seconds, expires_at }: Wa
   const count = add.length + remove.length;
   if (count === 0) throw invalid('', 'Name at least one slug in add or in remove.');
   if (count > maxSlugs) throw invalid('', `Name at most ${maxSlugs} slugs in add and remove together; got ${count}.`);
-  if (ttl_seconds !== undefined && expires_at !== undefined) throw invalid('expires_at', 'cannot be given together with ttl_seconds.');
+  if (ttl_seconds !== undefined && expires_at !== undefined)
+    throw invalid('expires_at', 'cannot be given together with ttl_seconds.');
   if (add.length === 0 && ttl_seconds !== undefined) throw invalid('ttl_seconds', 'is the end of what is added: it needs add.');
   if (add.length === 0 && expires_at !== undefined) throw invalid('expires_at', 'is the end of what is added: it needs add.');
   refuseRepeats(add, remove);
@@ -37,7 +38,10 @@ function refuseRepeats(add: readonly string[], remove: readonly string[]) {
     }
   }
   const [first] = faults;
-  if (first) throw new Problem('invalid_request', `A slug may be named once: ${first.path}: ${first.message}`, { faults: faults.slice(0, 20) });
+  if (first)
+    throw new Problem('invalid_request', `A slug may be named once: ${first.path}: ${first.message}`, {
+      faults: faults.slice(0, 20),
+    });
 }
 
 function endOf(ttlSeconds: number | undefined, expiresAt: string | undefined): End {

@@ -1,17 +1,39 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Type } from 'typebox';
 import { actorOf } from '../http/authenticate.ts';
-import { cursorOf, listParameters, MomentText, positionOf, Revision, revisionHeader, Slug, toMoment, UserId } from '../http/common.schemas.ts';
+import {
+  cursorOf,
+  listParameters,
+  MomentText,
+  positionOf,
+  Revision,
+  revisionHeader,
+  Slug,
+  toMoment,
+  UserId,
+} from '../http/common.schemas.ts';
 import { answers } from '../http/problem.schemas.ts';
 import { invalid } from '../http/problem.ts';
 import { withHeaders } from '../http/responses.ts';
 import { commandOf } from './command.ts';
-import { ChangeBody, ChangedBody, presentSegments, presentStay, presentWhy, SegmentsOfUserBody, ToldBody, WhyBody } from './memberships.schemas.ts';
+import {
+  ChangeBody,
+  ChangedBody,
+  presentSegments,
+  presentStay,
+  presentWhy,
+  SegmentsOfUserBody,
+  ToldBody,
+  WhyBody,
+} from './memberships.schemas.ts';
 import type { MembershipsService } from './memberships.service.ts';
 
 const tags = ['Users'];
 const params = Type.Object({ user_id: UserId });
-const At = Type.Optional({ ...MomentText, description: 'A past moment. The same question gets the same answer whenever it is asked.' });
+const At = Type.Optional({
+  ...MomentText,
+  description: 'A past moment. The same question gets the same answer whenever it is asked.',
+});
 
 export function membershipRoutes(memberships: MembershipsService): FastifyPluginAsyncTypebox {
   return async (app) => {
@@ -22,7 +44,8 @@ export function membershipRoutes(memberships: MembershipsService): FastifyPlugin
         schema: {
           operationId: 'changeSegmentsOfUser',
           summary: "Change a user's segments",
-          description: 'Everything or nothing, at one moment. Adding what the user has and removing what the user has not are no errors.',
+          description:
+            'Everything or nothing, at one moment. Adding what the user has and removing what the user has not are no errors.',
           tags,
           params,
           body: ChangeBody,
@@ -49,7 +72,9 @@ export function membershipRoutes(memberships: MembershipsService): FastifyPlugin
           params,
           querystring: Type.Object(
             {
-              last_revision: Type.Optional(Type.Boolean({ default: false, description: 'Ask the database, so the answer is current.' })),
+              last_revision: Type.Optional(
+                Type.Boolean({ default: false, description: 'Ask the database, so the answer is current.' }),
+              ),
               min_revision: Type.Optional({ ...Revision, description: 'The answer is at least as new as this revision.' }),
               at: At,
             },
@@ -63,9 +88,13 @@ export function membershipRoutes(memberships: MembershipsService): FastifyPlugin
         const { last_revision, min_revision, at } = request.query;
         if (at === undefined) {
           const minRevision = Number(min_revision ?? 0);
-          return presentSegments(user_id, await memberships.segmentsOf(user_id, { lastRevision: last_revision ?? false, minRevision }));
+          return presentSegments(
+            user_id,
+            await memberships.segmentsOf(user_id, { lastRevision: last_revision ?? false, minRevision }),
+          );
         }
-        if (last_revision || min_revision !== undefined) throw invalid('at', 'cannot be given together with last_revision or min_revision.');
+        if (last_revision || min_revision !== undefined)
+          throw invalid('at', 'cannot be given together with last_revision or min_revision.');
         return presentSegments(user_id, await memberships.segmentsAt(user_id, toMoment(at)));
       },
     );
@@ -80,7 +109,11 @@ export function membershipRoutes(memberships: MembershipsService): FastifyPlugin
           tags,
           params: Type.Object({ user_id: UserId, slug: Slug }),
           querystring: Type.Object({ at: At }, { additionalProperties: false }),
-          response: { 200: WhyBody, 404: answers('segment_not_found'), 503: answers('moment_not_settled', 'database_unavailable') },
+          response: {
+            200: WhyBody,
+            404: answers('segment_not_found'),
+            503: answers('moment_not_settled', 'database_unavailable'),
+          },
         },
       },
       async (request) => {
@@ -100,7 +133,10 @@ export function membershipRoutes(memberships: MembershipsService): FastifyPlugin
           description: 'What stands and is planned; with `ended=true` what has ended, and by whom. By segment, then by start.',
           tags,
           params,
-          querystring: Type.Object({ ended: Type.Optional(Type.Boolean({ default: false })), ...listParameters }, { additionalProperties: false }),
+          querystring: Type.Object(
+            { ended: Type.Optional(Type.Boolean({ default: false })), ...listParameters },
+            { additionalProperties: false },
+          ),
           response: { 200: ToldBody },
         },
       },

@@ -10,8 +10,13 @@ export const ChangeBody = Type.Object(
   {
     add: slugs('The segments to put the user in.'),
     remove: slugs('The segments to take the user out of; under a percentage the user is kept out of it from then on.'),
-    ttl_seconds: Type.Optional(Type.Integer({ minimum: 1, description: 'After how many seconds all of `add` ends. Default: never.' })),
-    expires_at: Type.Optional({ ...MomentText, description: 'The moment in the future at which all of `add` ends; not together with `ttl_seconds`.' }),
+    ttl_seconds: Type.Optional(
+      Type.Integer({ minimum: 1, description: 'After how many seconds all of `add` ends. Default: never.' }),
+    ),
+    expires_at: Type.Optional({
+      ...MomentText,
+      description: 'The moment in the future at which all of `add` ends; not together with `ttl_seconds`.',
+    }),
   },
   { additionalProperties: false, description: 'At least one slug, at most 1,000 in both lists together, none twice.' },
 );
@@ -32,7 +37,16 @@ export const ChangedBody = Type.Object({
   ...answer,
 });
 
-const reasons = ['added', 'rollout', 'segment_deleted', 'excluded', 'removed', 'expired', 'not_covered', 'never_added'] as const satisfies readonly Because[];
+const reasons = [
+  'added',
+  'rollout',
+  'segment_deleted',
+  'excluded',
+  'removed',
+  'expired',
+  'not_covered',
+  'never_added',
+] as const satisfies readonly Because[];
 
 const MaybeMoment = (description: string) => Type.Union([MomentText, Type.Null()], { description });
 

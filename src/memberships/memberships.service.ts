@@ -59,7 +59,14 @@ export function membershipsService(parts: {
     const result = await memberships.apply({ userId, revision, version: definitions.version, decidedAt: moment, decision });
     if (result.outcome === 'stale') return undefined;
     const asOf = momentOf(result.revision);
-    return { added, removed, unchanged, segments: segmentsAt(applied(read.facts, decision, asOf), asOf), asOf, revision: result.revision };
+    return {
+      added,
+      removed,
+      unchanged,
+      segments: segmentsAt(applied(read.facts, decision, asOf), asOf),
+      asOf,
+      revision: result.revision,
+    };
   };
 
   /** The facts about a moment, past or present, final if past; and the moment to judge by. */
@@ -81,14 +88,16 @@ export function membershipsService(parts: {
           const answer = await tryChange(userId, command);
           if (answer) return answer;
           onStale?.();
-          if (performance.now() > giveUpAt) throw new Problem('overloaded', `Others changed the same user for ${patienceMs} ms. Nothing was changed.`);
+          if (performance.now() > giveUpAt)
+            throw new Problem('overloaded', `Others changed the same user for ${patienceMs} ms. Nothing was changed.`);
         }
       }),
 
     /** The segments that the user is in now. 400 for a revision that the database's clock has not reached. */
     async segmentsOf(userId: string, { minRevision = 0 }: Freshness): Promise<SegmentsAnswer> {
       const read = await facts.current(userId);
-      if (minRevision > read.revision) throw invalid('min_revision', `is later than the database's clock, ${read.revision}; got ${minRevision}.`);
+      if (minRevision > read.revision)
+        throw invalid('min_revision', `is later than the database's clock, ${read.revision}; got ${minRevision}.`);
       return { segments: segmentsAt(read.facts, clock.now()), asOf: read.asOf, revision: read.revision };
     },
 
@@ -102,7 +111,8 @@ export function membershipsService(parts: {
     async why(userId: string, slug: string, at?: Moment): Promise<Explanation & { asOf: Moment }> {
       const { facts: known, moment, asOf } = await readAt(userId, at, -Infinity);
       const explanation = explain(known, slug, moment);
-      if (!explanation) throw new Problem('segment_not_found', `There was no segment ${slug} by ${new Date(moment).toISOString()}.`);
+      if (!explanation)
+        throw new Problem('segment_not_found', `There was no segment ${slug} by ${new Date(moment).toISOString()}.`);
       return { ...explanation, asOf };
     },
 
@@ -125,6 +135,7 @@ function problemOf(refusal: Refusal): Problem {
     const rest = faults.length > 1 ? ` And ${faults.length - 1} more, see errors.` : '';
     return new Problem('segment_not_found', `${faults[0]!.message}${rest}`, { faults });
   }
-  if (refusal.refused === 'end_not_future') return invalid('expires_at', `must lie in the future; got ${new Date(refusal.end).toISOString()}.`);
+  if (refusal.refused === 'end_not_future')
+    return invalid('expires_at', `must lie in the future; got ${new Date(refusal.end).toISOString()}.`);
   return invalid('ttl_seconds', `must end within the year 9999, so be at most ${Math.floor(refusal.latestMilliseconds / 1000)}.`);
 }

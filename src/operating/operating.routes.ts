@@ -1,14 +1,15 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Type } from 'typebox';
-import { failureOf } from '../db/failures.ts';
 import { withHeaders } from '../http/responses.ts';
-import type { Metrics } from './metrics.ts';
-import type { DatabaseState } from './readiness.store.ts';
+import type { Metrics } from '../http/metrics.ts';
 
 const tags = ['Operating'];
-const ReadyBody = Type.Object({ ready: Type.Boolean(), not_ready: Type.Array(Type.String(), { description: 'What is not ready.' }) });
+const ReadyBody = Type.Object({
+  ready: Type.Boolean(),
+  not_ready: Type.Array(Type.String(), { description: 'What is not ready.' }),
+});
 
-export function operatingRoutes(findState: () => Promise<DatabaseState>, metrics: Metrics): FastifyPluginAsyncTypebox {
+export function operatingRoutes(findObstacles: () => Promise<string[]>, metrics: Metrics): FastifyPluginAsyncTypebox {
   return async (app) => {
     app.get(
       '/healthz',
@@ -35,13 +36,10 @@ export function operatingRoutes(findState: () => Promise<DatabaseState>, metrics
           response: { 200: withHeaders('Ready', ReadyBody, {}), 503: withHeaders('Not ready', ReadyBody, {}) },
         },
       },
-      async (request, reply) => {
-        const reasons = await findState().then(reasonsOf, (error: unknown) => {
-          if (!failureOf(error)) request.log.error({ err: error }, 'the readiness check failed');
-          return ['the database does not answer'];
-        });
-        const isReady = reasons.length === 0;
-        return reply.code(isReady ? 200 : 503).send({ ready: isReady, not_ready: reasons });
+      async (_request, reply) => {
+        const obstacles = await findObstacles();
+        const ready = obstacles.length === 0;
+        return reply.code(ready ? 200 : 503).send({ ready, not_ready: obstacles });
       },
     );
 
@@ -54,7 +52,10 @@ export function operatingRoutes(findState: () => Promise<DatabaseState>, metrics
           summary: 'Figures for Prometheus',
           tags,
           response: {
-            200: Type.Unsafe<string>({ description: 'Text exposition format 0.0.4.', content: { 'text/plain': { schema: { type: 'string' } } } }),
+            200: Type.Unsafe<string>({
+              description: 'Text exposition format 0.0.4.',
+              content: { 'text/plain': { schema: { type: 'string' } } },
+            }),
           },
         },
       },
@@ -62,9 +63,3 @@ export function operatingRoutes(findState: () => Promise<DatabaseState>, metrics
     );
   };
 }
-
-/** What keeps a database in this state from being written safely. */
-export const reasonsOf = ({ isWritable, isDurable }: DatabaseState): string[] => [
-  ...(isWritable ? [] : ['the database is a standby or read-only']),
-  ...(isDurable ? [] : ['synchronous_commit of the database is not on: a crash could lose what was acknowledged']),
-];

@@ -1,22 +1,29 @@
 import type { Database } from '../db/database.ts';
+import { failureOf } from '../db/failures.ts';
 
-/** How the database stands, as far as reads and writes depend on it. */
-export interface DatabaseState {
-  /** False on a standby. */
-  readonly isWritable: boolean;
-  /** Whether an acknowledged commit is on disk: `synchronous_commit` at least `on`. */
-  readonly isDurable: boolean;
+/**
+ * What keeps the database from being read and written safely, in words; nothing, if all is well. Its answer sets the
+ * clock too.
+ */
+export async function findObstacles({ pool, clock }: Database): Promise<string[]> {
+  try {
+    const { rows } = await pool.query<{ is_writable: boolean; synchronous: string; clock: number }>(stateText);
+    const row = rows[0]!;
+    clock.observe(row.clock);
+    const isDurable = row.synchronous === 'on' || row.synchronous === 'remote_apply';
+    return [
+      ...(row.is_writable ? [] : ['the database is a standby or read-only']),
+      ...(isDurable
+        ? []
+        : [`synchronous_commit of the database is ${row.synchronous}: a crash could lose what was acknowledged`]),
+    ];
+  } catch (error) {
+    if (!failureOf(error)) throw error;
+    return ['the database does not answer'];
+  }
 }
 
-/** Asks the database, and so tells the clock of it too. */
-export async function findDatabaseState({ pool, clock }: Database): Promise<DatabaseState> {
-  const { rows } = await pool.query<{ writable: boolean; synchronous: string; clock: number }>(
-    `select not pg_is_in_recovery() and current_setting('transaction_read_only') = 'off' as writable,
-       current_setting('synchronous_commit') as synchronous,
-       (extract(epoch from clock_timestamp()) * 1000000)::bigint as clock
-     from definitions`,
-  );
-  const row = rows[0]!;
-  clock.observe(row.clock);
-  return { isWritable: row.writable, isDurable: row.synchronous === 'on' || row.synchronous === 'remote_apply' };
-}
+const stateText = `select not pg_is_in_recovery() and current_setting('transaction_read_only') = 'off' as is_writable,
+    current_setting('synchronous_commit') as synchronous,
+    (extract(epoch from clock_timestamp()) * 1000000)::bigint as clock
+  from definitions`;

@@ -22,7 +22,11 @@ export function factsStore({ pool, clock }: Database, definitions: DefinitionsSt
     lanes: 3,
     maxItems: 500,
     run: async (userIds) => {
-      const { rows } = await pool.query<FactsRow & { n: number }>({ name: 'facts.current', text: currentText, values: [userIds] });
+      const { rows } = await pool.query<FactsRow & { n: number }>({
+        name: 'facts.current',
+        text: currentText,
+        values: [userIds],
+      });
       const byUser = Map.groupBy(rows, (row) => row.n);
       return userIds.map((userId, i) => ({ userId, rows: byUser.get(i + 1)! }));
     },
@@ -53,7 +57,11 @@ export function factsStore({ pool, clock }: Database, definitions: DefinitionsSt
     /** Past stays too, of those that ended at `endedFrom` or later: enough for all that is said of moments from there on. */
     since: (userId: string, endedFrom: Moment): Promise<FactsRead> =>
       consistent(async () => {
-        const { rows } = await pool.query<FactsRow>({ name: 'facts.since', text: sinceText, values: [userId, momentText(endedFrom)] });
+        const { rows } = await pool.query<FactsRow>({
+          name: 'facts.since',
+          text: sinceText,
+          values: [userId, momentText(endedFrom)],
+        });
         return { userId, rows };
       }),
   };

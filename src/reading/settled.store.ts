@@ -35,7 +35,10 @@ export function settledStore({ pool, clock }: Database) {
     let answer = from;
     for (let pauseMs = 2; answer.settled < target; pauseMs = Math.min(20, pauseMs * 2)) {
       if (performance.now() > giveUpAt) {
-        throw new Problem('moment_not_settled', `A write that began before ${new Date(target).toISOString()} is still under way. Ask again.`);
+        throw new Problem(
+          'moment_not_settled',
+          `A write that began before ${new Date(target).toISOString()} is still under way. Ask again.`,
+        );
       }
       await wait(pauseMs);
       answer = await settle(null);
@@ -49,7 +52,10 @@ export function settledStore({ pool, clock }: Database) {
       if (moment <= known) return;
       const answer = await settle(null);
       if (moment > answer.now) {
-        throw invalid(name, `lies in the future: ${new Date(moment).toISOString()} is after ${new Date(answer.now).toISOString()}.`);
+        throw invalid(
+          name,
+          `lies in the future: ${new Date(moment).toISOString()} is after ${new Date(answer.now).toISOString()}.`,
+        );
       }
       await reach(moment, answer);
     },

@@ -65,7 +65,12 @@ test('it is answered as soon as the write is through', async () => {
   const { end } = await stuckWriter();
   const now = (await call('GET', '/v1/users/1000/segments?last_revision=true')).body.as_of as string;
   const asked = call('GET', `/v1/users/1000/segments?at=${now}`);
-  await until(async () => (await database.pool.query(`select from pg_stat_activity where query like '%settle()%' and pid <> pg_backend_pid()`)).rowCount! > 0, 'the reader to ask');
+  await until(
+    async () =>
+      (await database.pool.query(`select from pg_stat_activity where query like '%settle()%' and pid <> pg_backend_pid()`))
+        .rowCount! > 0,
+    'the reader to ask',
+  );
   await end();
   assert.equal((await asked).status, 200);
 });
@@ -74,7 +79,10 @@ test('the settled moment never goes back, and everything acknowledged before a h
   let last = '';
   for (let i = 0; i < 30; i++) {
     const change = await call('PATCH', '/v1/users/1001/segments', i % 2 ? { remove: ['A'] } : { add: ['A'] });
-    const { body } = await call('GET', `/v1/users/1001/history?from=${secondsAgo(60)}&to=${new Date(Date.now() + 60_000).toISOString()}`);
+    const { body } = await call(
+      'GET',
+      `/v1/users/1001/history?from=${secondsAgo(60)}&to=${new Date(Date.now() + 60_000).toISOString()}`,
+    );
     assert.equal(body.events.at(-1).at, change.body.as_of);
     assert.ok(body.to > last && body.to > change.body.as_of);
     last = body.to;

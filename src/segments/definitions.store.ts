@@ -50,12 +50,11 @@ export function definitionsStore({ pool, clock }: Database) {
   return {
     /** At exactly this version, or `undefined` when another one stands by now: then what was read with it is old too. */
     async ofVersion(version: number): Promise<SegmentDefinitions | undefined> {
-      for (let tries = 0; cached?.version !== version; tries++) {
-        if (cached && cached.version > version) return undefined;
-        if (tries === 2) return undefined;
-        await loadOnce();
-      }
-      return cached;
+      if (cached?.version === version) return cached;
+      if (cached && cached.version > version) return undefined;
+      const known = await loadOnce();
+      const loaded = known.version >= version ? known : await loadOnce();
+      return loaded.version === version ? loaded : undefined;
     },
 
     /** As they stand: every change acknowledged before the call is in. */

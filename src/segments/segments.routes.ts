@@ -34,7 +34,10 @@ export function segmentRoutes(segments: SegmentsService): FastifyPluginAsyncType
           tags,
           body: NewSegmentBody,
           response: {
-            201: withHeaders('The segment', SegmentBody, { ...revisionHeader, location: Type.String({ description: 'Its path.' }) }),
+            201: withHeaders('The segment', SegmentBody, {
+              ...revisionHeader,
+              location: Type.String({ description: 'Its path.' }),
+            }),
             409: answers('segment_exists'),
           },
         },
@@ -42,8 +45,14 @@ export function segmentRoutes(segments: SegmentsService): FastifyPluginAsyncType
       async (request, reply) => {
         const { slug, description = '', percent = 0, salt } = request.body;
         const buckets = bucketsOf(percent);
-        const { segment, revision } = await segments.create({ slug, description, buckets, ...(salt === undefined ? {} : { salt }) }, actorOf(request));
-        return reply.code(201).headers({ location: `/v1/segments/${slug}`, revision: String(revision) }).send(presentSegment(segment));
+        const { segment, revision } = await segments.create(
+          { slug, description, buckets, ...(salt === undefined ? {} : { salt }) },
+          actorOf(request),
+        );
+        return reply
+          .code(201)
+          .headers({ location: `/v1/segments/${slug}`, revision: String(revision) })
+          .send(presentSegment(segment));
       },
     );
 
@@ -57,7 +66,10 @@ export function segmentRoutes(segments: SegmentsService): FastifyPluginAsyncType
           description: 'The living ones, in byte order of their slugs.',
           tags,
           querystring: Type.Object(
-            { ...listParameters, prefix: Type.Optional(Type.String({ maxLength: 128, description: 'Only slugs that start so.' })) },
+            {
+              ...listParameters,
+              prefix: Type.Optional(Type.String({ maxLength: 128, description: 'Only slugs that start so.' })),
+            },
             { additionalProperties: false },
           ),
           response: { 200: SegmentsBody },
@@ -111,7 +123,10 @@ export function segmentRoutes(segments: SegmentsService): FastifyPluginAsyncType
         const { description, percent } = request.body;
         const { segment, revision } = await segments.change(
           request.params.slug,
-          { ...(description === undefined ? {} : { description }), ...(percent === undefined ? {} : { buckets: bucketsOf(percent) }) },
+          {
+            ...(description === undefined ? {} : { description }),
+            ...(percent === undefined ? {} : { buckets: bucketsOf(percent) }),
+          },
           actorOf(request),
         );
         return reply.header('revision', String(revision)).send(presentSegment(segment));

@@ -17,7 +17,10 @@ export const NewSegmentBody = Type.Object(
     slug: Slug,
     description: Type.Optional(Type.String({ ...description, default: '' })),
     percent: Type.Optional(Type.Number({ ...percent, default: 0 })),
-    salt: Type.Optional({ ...Slug, description: 'Decides, with the user id, the bucket of each user. Never changes. Default: the slug.' }),
+    salt: Type.Optional({
+      ...Slug,
+      description: 'Decides, with the user id, the bucket of each user. Never changes. Default: the slug.',
+    }),
   },
   { additionalProperties: false },
 );
@@ -42,7 +45,10 @@ const fields = {
 };
 
 export const SegmentBody = Type.Object(fields);
-export const CountedSegmentBody = Type.Object({ ...fields, members: Type.Integer({ minimum: 0, description: 'How many are in by hand.' }) });
+export const CountedSegmentBody = Type.Object({
+  ...fields,
+  members: Type.Integer({ minimum: 0, description: 'How many are in by hand.' }),
+});
 export const SegmentsBody = Type.Object({ segments: Type.Array(CountedSegmentBody), next_cursor: NextCursor });
 
 export const MembersBody = Type.Object({

@@ -25,9 +25,16 @@ export type SegmentsService = ReturnType<typeof segmentsService>;
 /** How long a change of definitions is tried against other changes and busy writers before 503 `definitions_busy`. */
 const patienceMs = 5_000;
 
-export function segmentsService(definitions: DefinitionsStore, segments: SegmentsStore, members: MembersStore, clock: DatabaseClock) {
+export function segmentsService(
+  definitions: DefinitionsStore,
+  segments: SegmentsStore,
+  members: MembersStore,
+  clock: DatabaseClock,
+) {
   /** Runs a change on the definitions as they stand, again when others came first. */
-  const changing = async (attempt: (current: SegmentDefinitions) => Promise<number | null>): Promise<{ current: SegmentDefinitions; revision: number }> => {
+  const changing = async (
+    attempt: (current: SegmentDefinitions) => Promise<number | null>,
+  ): Promise<{ current: SegmentDefinitions; revision: number }> => {
     const giveUpAt = performance.now() + patienceMs;
     for (;;) {
       const { definitions: current } = await definitions.current();
@@ -36,19 +43,26 @@ export function segmentsService(definitions: DefinitionsStore, segments: Segment
         throw error;
       });
       if (revision !== null) return { current, revision };
-      if (performance.now() > giveUpAt) throw new Problem('definitions_busy', `The change was tried for ${patienceMs} ms. Nothing was changed.`);
+      if (performance.now() > giveUpAt)
+        throw new Problem('definitions_busy', `The change was tried for ${patienceMs} ms. Nothing was changed.`);
       await wait(Math.random() * 20);
     }
   };
 
   /** The life that began or was changed, as it is after the change of that revision. */
-  const changed = async (id: (current: SegmentDefinitions) => SegmentRecord | undefined, revision: number): Promise<SegmentAnswer> => {
+  const changed = async (
+    id: (current: SegmentDefinitions) => SegmentRecord | undefined,
+    revision: number,
+  ): Promise<SegmentAnswer> => {
     const { definitions: current } = await definitions.current();
     return { segment: id(current)!, revision };
   };
 
   const counted = async (listed: readonly SegmentRecord[]): Promise<CountedSegment[]> => {
-    const counts = await members.count(listed.map(({ id }) => id), clock.now());
+    const counts = await members.count(
+      listed.map(({ id }) => id),
+      clock.now(),
+    );
     return listed.map((segment) => ({ segment, members: counts.get(segment.id) ?? 0 }));
   };
 
@@ -76,10 +90,14 @@ export function segmentsService(definitions: DefinitionsStore, segments: Segment
     },
 
     /** Takes the first `buckets` of the 10,000. The salt defaults to the slug. 409 `segment_exists`. */
-    async create(wanted: { slug: string; description: string; salt?: string; buckets: number }, by: string): Promise<SegmentAnswer> {
+    async create(
+      wanted: { slug: string; description: string; salt?: string; buckets: number },
+      by: string,
+    ): Promise<SegmentAnswer> {
       const { slug, description, salt = slug, buckets } = wanted;
       const { revision } = await changing(async (current) => {
-        if (current.bySlug.get(slug)?.at(-1)?.deletedAt === Infinity) throw new Problem('segment_exists', `A segment ${slug} exists.`);
+        if (current.bySlug.get(slug)?.at(-1)?.deletedAt === Infinity)
+          throw new Problem('segment_exists', `A segment ${slug} exists.`);
         return segments.insert(current.version, { slug, description, salt, ranges: firstBuckets(buckets) }, by);
       }).catch((error: unknown) => {
         if (brokenConstraint(error) !== 'segments_living_slug') throw error;
@@ -95,7 +113,10 @@ export function segmentsService(definitions: DefinitionsStore, segments: Segment
         const isNewText = wanted.description !== undefined && wanted.description !== segment.description;
         const isNewPercent = wanted.buckets !== undefined && wanted.buckets !== sizeOf(segment.rollouts.at(-1)!.ranges);
         if (!isNewText && !isNewPercent) return current.revision;
-        const change = { description: isNewText ? wanted.description! : null, ranges: isNewPercent ? firstBuckets(wanted.buckets!) : null };
+        const change = {
+          description: isNewText ? wanted.description! : null,
+          ranges: isNewPercent ? firstBuckets(wanted.buckets!) : null,
+        };
         return segments.update(current.version, segment.id, change, by);
       });
       const { id } = living(current, slug);

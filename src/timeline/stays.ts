@@ -23,7 +23,13 @@ export function toldStays(facts: Facts, moment: Moment, ended: boolean): ToldSta
 
 function told(facts: Facts, stay: Stay, next: Stay | undefined): ToldStay {
   const { slug, deletedAt, deletedBy } = segmentOf(facts, stay.segmentId);
-  const end = (endsAt: Moment, endedBy: string | null, endedCause: Cause | null): ToldStay => ({ ...stay, slug, endsAt, endedBy, endedCause });
+  const end = (endsAt: Moment, endedBy: string | null, endedCause: Cause | null): ToldStay => ({
+    ...stay,
+    slug,
+    endsAt,
+    endedBy,
+    endedCause,
+  });
   if (stay.endedCause !== null) return end(stay.endsAt, stay.endedBy, stay.endedCause);
   const nextStart = next?.startsAt ?? Infinity;
   if (deletedAt < Math.min(stay.endsAt, nextStart)) return end(deletedAt, deletedBy, 'segment_deleted');

@@ -42,14 +42,21 @@ function agreeOnMembers(facts: Facts, model: ModelRun, random: ReturnType<typeof
     assert.deepEqual(members, model.members(at), `the members at ${at}`);
 
     const replayed = new Set<string>();
-    for (const { operation, segment } of eventsBetween(facts, 0, moment + 1)) replayed[operation === 'add' ? 'add' : 'delete'](segment);
+    for (const { operation, segment } of eventsBetween(facts, 0, moment + 1))
+      replayed[operation === 'add' ? 'add' : 'delete'](segment);
     assert.deepEqual([...replayed].sort(), members, `the events replayed up to ${at}`);
 
     const slug = random.one(slugs);
     const why = explain(facts, slug, moment);
     const expected = model.why(slug, at);
     assert.deepEqual(
-      why && { ...why, since: inSeconds(why.since), until: inSeconds(why.until), rollout: undefined, buckets: (why.rollout?.percent ?? 0) * 100 },
+      why && {
+        ...why,
+        since: inSeconds(why.since),
+        until: inSeconds(why.until),
+        rollout: undefined,
+        buckets: (why.rollout?.percent ?? 0) * 100,
+      },
       expected && { ...expected, rollout: undefined },
       `why ${slug} at ${at}`,
     );

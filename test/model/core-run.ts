@@ -33,7 +33,11 @@ export function runCore(commands: readonly ModelCommand[], decideEarlier: (limit
   return { facts, answers };
 }
 
-function patch(facts: Facts, { at, add, remove, end, by, cause }: ModelCommand & { kind: 'patch' }, decidedAt: number): { answer: CoreAnswer; after: Facts } {
+function patch(
+  facts: Facts,
+  { at, add, remove, end, by, cause }: ModelCommand & { kind: 'patch' },
+  decidedAt: number,
+): { answer: CoreAnswer; after: Facts } {
   const toEnd = (): End => {
     if (!end) return { kind: 'never' };
     return 'ttl' in end ? { kind: 'ttl', milliseconds: end.ttl * second } : { kind: 'at', moment: end.expiresAt * second };
@@ -47,7 +51,10 @@ function patch(facts: Facts, { at, add, remove, end, by, cause }: ModelCommand &
   }
   const { added, removed, unchanged, endings, beginnings } = decision;
   const changed = endings.length + beginnings.length > 0;
-  return { answer: { added: [...added], removed: [...removed], unchanged: [...unchanged], changed }, after: applied(facts, decision, at * second) };
+  return {
+    answer: { added: [...added], removed: [...removed], unchanged: [...unchanged], changed },
+    after: applied(facts, decision, at * second),
+  };
 }
 
 function redefined({ definitions }: Facts, command: Exclude<ModelCommand, { kind: 'patch' }>) {
@@ -70,7 +77,10 @@ function redefined({ definitions }: Facts, command: Exclude<ModelCommand, { kind
   } else if (command.kind === 'delete' && living) replace({ ...living, deletedAt: at, deletedBy: command.by });
   else if (command.kind === 'percent' && living && sizeOf(rolloutAt(living, at)!.ranges) !== command.buckets) {
     const past = living.rollouts.map((rollout) => (rollout.endsAt === Infinity ? { ...rollout, endsAt: at } : rollout));
-    replace({ ...living, rollouts: [...past, { startsAt: at, endsAt: Infinity, ranges: firstBuckets(command.buckets), changedBy: command.by }] });
+    replace({
+      ...living,
+      rollouts: [...past, { startsAt: at, endsAt: Infinity, ranges: firstBuckets(command.buckets), changedBy: command.by }],
+    });
   }
   return indexDefinitions(definitions.version + 1, at * 1000, segments);
 }

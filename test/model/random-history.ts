@@ -11,7 +11,12 @@ export function randomSource(seed: number) {
     return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
   };
   const below = (limit: number) => Math.floor(next() * limit);
-  return { next, below, chance: (probability: number) => next() < probability, one: <T>(list: readonly T[]): T => list[below(list.length)]! };
+  return {
+    next,
+    below,
+    chance: (probability: number) => next() < probability,
+    one: <T>(list: readonly T[]): T => list[below(list.length)]!,
+  };
 }
 
 export const slugs = ['A', 'B', 'C'];
@@ -27,12 +32,25 @@ export function randomHistory(seed: number): ModelCommand[] {
   const actors = ['ann', 'bob', 'cyd'];
   const buckets = () => random.one([0, 0, 2500, 5000, 7500, 10_000]);
   for (const slug of slugs.slice(0, 1 + random.below(3))) {
-    commands.push({ kind: 'create', at: commands.length, slug, buckets: buckets(), salt: `${slug}${random.below(100)}`, by: random.one(actors) });
+    commands.push({
+      kind: 'create',
+      at: commands.length,
+      slug,
+      buckets: buckets(),
+      salt: `${slug}${random.below(100)}`,
+      by: random.one(actors),
+    });
   }
   for (let at = 3 + random.below(3); at < horizon; at += 1 + random.below(random.one([2, 6, 9]))) {
     const by = random.one(actors);
     const slug = random.one(slugs);
-    const kind = random.one(['create', 'percent', 'percent', 'delete', ...Array.from({ length: 9 }, () => 'patch' as const)] as const);
+    const kind = random.one([
+      'create',
+      'percent',
+      'percent',
+      'delete',
+      ...Array.from({ length: 9 }, () => 'patch' as const),
+    ] as const);
     if (kind === 'create') commands.push({ kind, at, slug, buckets: buckets(), salt: `${slug}${random.below(100)}`, by });
     else if (kind === 'percent') commands.push({ kind, at, slug, buckets: buckets(), by });
     else if (kind === 'delete') commands.push({ kind, at, slug, by });

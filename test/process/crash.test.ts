@@ -33,8 +33,14 @@ test(`after ${kills} SIGKILLs in a stream of PATCHes every acknowledged change i
     const next = new Date(Date.parse(answer.as_of) + 1).toISOString();
     const { body: history } = await service.send('GET', `/v1/users/${userId}/history?from=${answer.as_of}&to=${next}`);
     const { events } = history as { events: { segment: string; operation: string }[] };
-    const expected = [...answer.removed.toSorted().map((slug) => `remove ${slug}`), ...answer.added.toSorted().map((slug) => `add ${slug}`)];
-    assert.deepEqual(events.map(({ operation, segment }) => `${operation} ${segment}`), expected);
+    const expected = [
+      ...answer.removed.toSorted().map((slug) => `remove ${slug}`),
+      ...answer.added.toSorted().map((slug) => `add ${slug}`),
+    ];
+    assert.deepEqual(
+      events.map(({ operation, segment }) => `${operation} ${segment}`),
+      expected,
+    );
   }
 });
 

@@ -29,11 +29,16 @@ test('SIGTERM lets requests under way finish and ends with 0', async () => {
 });
 
 const count = async (pool: Pool, where: string) =>
-  (await pool.query<{ n: number }>(`select count(*) as n from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid() and ${where}`)).rows[0]!.n;
+  (
+    await pool.query<{ n: number }>(
+      `select count(*) as n from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid() and ${where}`,
+    )
+  ).rows[0]!.n;
 type Pool = Awaited<ReturnType<typeof cloneDatabase>>['pool'];
 const waiting = (pool: Pool) => count(pool, `wait_event_type = 'Lock'`);
 /** Ours in this test are idle by then, and were there before: they are told apart by their query. */
-const connections = (pool: Pool) => count(pool, `query not like '%pg_stat_activity%' and query not like 'commit%' and query not like '%set_config%'`);
+const connections = (pool: Pool) =>
+  count(pool, `query not like '%pg_stat_activity%' and query not like 'commit%' and query not like '%set_config%'`);
 
 for (const [name, value, allowed] of [
   ['PORT', '70000', 'a port from 0 to 65535'],
@@ -47,11 +52,18 @@ for (const [name, value, allowed] of [
     const { output, exited } = runMain(['serve'], { [name]: value }, folder);
     assert.equal(await exited, 1);
     assert.equal(output().trim().split('\n').length, 1);
-    assert.ok(output().includes(`${name}: `) && output().includes(JSON.stringify(value).slice(1, -1)) && output().includes(allowed), output());
+    assert.ok(
+      output().includes(`${name}: `) && output().includes(JSON.stringify(value).slice(1, -1)) && output().includes(allowed),
+      output(),
+    );
   });
 }
 
-for (const [name, value] of [['ADMIN_KEY', 'too-short'], ['LINK_SECRET', 'a-short-secret'], ['DATABASE_URL', 'mysql://me:pass-word@host']] as const) {
+for (const [name, value] of [
+  ['ADMIN_KEY', 'too-short'],
+  ['LINK_SECRET', 'a-short-secret'],
+  ['DATABASE_URL', 'mysql://me:pass-word@host'],
+] as const) {
   test(`a bad ${name} is named, and its value is not printed`, async () => {
     const { output, exited } = runMain(['serve'], { [name]: value }, folder);
     assert.equal(await exited, 1);
@@ -75,7 +87,11 @@ test('a database that is not up is waited for with a line a try, and not for eve
   await until(() => closed.listening, 'a port');
   const { port } = closed.address() as { port: number };
   closed.close();
-  const { output, exited } = runMain(['serve'], { DATABASE_URL: `postgres://nobody@127.0.0.1:${port}/none`, DATABASE_WAIT_SECONDS: '2' }, folder);
+  const { output, exited } = runMain(
+    ['serve'],
+    { DATABASE_URL: `postgres://nobody@127.0.0.1:${port}/none`, DATABASE_WAIT_SECONDS: '2' },
+    folder,
+  );
   assert.equal(await exited, 1);
   assert.match(output(), /waiting for the database \(try 1\)/);
   assert.match(output(), /did not answer within 2 s: .*ECONNREFUSED/);
@@ -115,13 +131,16 @@ test('neither keys nor the address of the database with its password are printed
   const service = await startService({ DATABASE_URL: url, LOG_LEVEL: 'trace', LINK_SECRET: 'a link secret for tests' });
   await service.send('GET', '/v1/segments');
   await service.send('GET', '/v1/users/1000/report?month=2026-11');
-  assert.ok(!service.output().includes(adminKey) && !service.output().includes('a link secret') && !service.output().includes(url));
+  assert.ok(
+    !service.output().includes(adminKey) && !service.output().includes('a link secret') && !service.output().includes(url),
+  );
 });
 
 test('--help tells every command, and an unknown one says so', async () => {
   const helped = runMain(['--help'], {}, folder);
   assert.equal(await helped.exited, 0);
-  for (const command of ['serve', 'migrate', 'keys create', 'keys list', 'keys revoke']) assert.ok(helped.output().includes(`segmentd ${command}`));
+  for (const command of ['serve', 'migrate', 'keys create', 'keys list', 'keys revoke'])
+    assert.ok(helped.output().includes(`segmentd ${command}`));
   const unknown = runMain(['sreve'], {}, folder);
   assert.equal(await unknown.exited, 1);
   assert.match(unknown.output(), /There is no command sreve/);

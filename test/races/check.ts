@@ -22,7 +22,8 @@ export function violationsOf(facts: Facts): string[] {
       const next = pair.stays[i + 1];
       if (stay.startsAt >= stay.endsAt) found.push(`${where}: a stay ends before it starts`);
       if (next && next.startsAt < stay.endsAt) found.push(`${where}: two stays overlap`);
-      if (stay.startsAt < createdAt || stay.startsAt >= deletedAt) found.push(`${where}: a stay begins outside the life of its segment`);
+      if (stay.startsAt < createdAt || stay.startsAt >= deletedAt)
+        found.push(`${where}: a stay begins outside the life of its segment`);
     }
     let isIn = false;
     let last = -Infinity;

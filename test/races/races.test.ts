@@ -25,8 +25,16 @@ const faults: Record<string, NonNullable<Scenario['fault']>> = {
     from: 'lock table gate in row share mode;',
     to: 'perform pg_sleep(0);',
   },
-  'settle answers the clock': { functionName: 'settle', from: 's := (s / 1000 - 1) * 1000;', to: 's := (extract(epoch from t) * 1000000)::bigint;' },
-  'a decision is applied after its time': { functionName: 'apply_changes', from: 'and w.good_until > m returning', to: 'returning' },
+  'settle answers the clock': {
+    functionName: 'settle',
+    from: 's := (s / 1000 - 1) * 1000;',
+    to: 's := (extract(epoch from t) * 1000000)::bigint;',
+  },
+  'a decision is applied after its time': {
+    functionName: 'apply_changes',
+    from: 'and w.good_until > m returning',
+    to: 'returning',
+  },
 };
 
 for (const [what, fault] of Object.entries(faults)) {
@@ -50,20 +58,40 @@ async function fiftyOnOne(seed: number) {
     const named = slugs.filter(() => random.chance(0.6));
     const add = named.filter(() => random.chance(0.5));
     const body = { add, remove: named.filter((slug) => !add.includes(slug)) };
-    return named.length === 0 ? undefined : { named, body, answer: (i % 2 ? other : call)('PATCH', '/v1/users/1000/segments', body) };
+    return named.length === 0
+      ? undefined
+      : { named, body, answer: (i % 2 ? other : call)('PATCH', '/v1/users/1000/segments', body) };
   }).filter((one) => one !== undefined);
 
   const all = await Promise.all(sent.map(async ({ answer, ...rest }) => ({ ...rest, answer: await answer })));
-  assert.deepEqual(all.filter(({ answer }) => answer.status !== 200), []);
-  const acknowledged = all.map(({ named, body, answer }) => ({ userId: '1000', named, body, answer: answer.body as Acknowledged['answer'] }));
+  assert.deepEqual(
+    all.filter(({ answer }) => answer.status !== 200),
+    [],
+  );
+  const acknowledged = all.map(({ named, body, answer }) => ({
+    userId: '1000',
+    named,
+    body,
+    answer: answer.body as Acknowledged['answer'],
+  }));
   assert.deepEqual(await brokenAcknowledgements(call, acknowledged), []);
 
   // In the order of their revisions, each does to the state before it what it was asked to do.
   const state = new Set<string>();
-  const byRevision = acknowledged.sort((a, b) => Number(a.answer.revision) - Number(b.answer.revision) || b.answer.added.length + b.answer.removed.length - a.answer.added.length - a.answer.removed.length);
+  const byRevision = acknowledged.sort(
+    (a, b) =>
+      Number(a.answer.revision) - Number(b.answer.revision) ||
+      b.answer.added.length + b.answer.removed.length - a.answer.added.length - a.answer.removed.length,
+  );
   for (const { body, answer } of byRevision) {
-    assert.deepEqual(answer.added, body.add.filter((slug) => !state.has(slug)));
-    assert.deepEqual(answer.removed, body.remove.filter((slug) => state.has(slug)));
+    assert.deepEqual(
+      answer.added,
+      body.add.filter((slug) => !state.has(slug)),
+    );
+    assert.deepEqual(
+      answer.removed,
+      body.remove.filter((slug) => state.has(slug)),
+    );
     for (const slug of body.add) state.add(slug);
     for (const slug of body.remove) state.delete(slug);
     assert.deepEqual(answer.segments ?? [], [...state].sort());

@@ -57,7 +57,8 @@ async function write(call: Call, random: Random, rounds: number, acknowledged: A
     const add = named.filter(() => random.chance(0.6));
     const remove = named.filter((slug) => !add.includes(slug));
     if (named.length === 0) continue;
-    const end = random.chance(0.5) && add.length > 0 ? { expires_at: new Date(Date.now() + 3 + random.below(20)).toISOString() } : {};
+    const end =
+      random.chance(0.5) && add.length > 0 ? { expires_at: new Date(Date.now() + 3 + random.below(20)).toISOString() } : {};
     const { status, body, text } = await call('PATCH', `/v1/users/${userId}/segments`, { add, remove, ...end });
     if (status === 200) acknowledged.push({ userId, named, answer: body as Acknowledged['answer'] });
     else if (status !== 404 && !(status === 400 && text.includes('must lie in the future'))) note(`PATCH: ${status} ${text}`);
@@ -79,7 +80,12 @@ async function redefine(call: Call, random: Random, isRunning: () => boolean, no
 }
 
 /** Asks where users were at moments just passed, and keeps what it was told. */
-async function readThePast(call: Call, random: Random, isRunning: () => boolean, asked: { userId: string; moment: number; segments: string[] }[]) {
+async function readThePast(
+  call: Call,
+  random: Random,
+  isRunning: () => boolean,
+  asked: { userId: string; moment: number; segments: string[] }[],
+) {
   while (isRunning()) {
     const userId = random.one(users);
     const moment = Date.now() - random.below(4);
@@ -91,7 +97,8 @@ async function changedAnswers(call: Call, asked: readonly { userId: string; mome
   const found: string[] = [];
   for (const { userId, moment, segments } of asked) {
     const now = await segmentsOf(call, userId, moment);
-    if (JSON.stringify(now) !== JSON.stringify(segments)) found.push(`${userId} at ${moment}: answered ${segments}, now ${now}`);
+    if (JSON.stringify(now) !== JSON.stringify(segments))
+      found.push(`${userId} at ${moment}: answered ${segments.join()}, now ${now.join()}`);
   }
   return found;
 }
@@ -103,7 +110,9 @@ async function brokenFacts({ database }: TestApp): Promise<string[]> {
 }
 
 async function plant({ database }: TestApp, { functionName, from, to }: NonNullable<Scenario['fault']>) {
-  const { rows } = await database.pool.query<{ definition: string }>(`select pg_get_functiondef($1::regproc) as definition`, [functionName]);
+  const { rows } = await database.pool.query<{ definition: string }>(`select pg_get_functiondef($1::regproc) as definition`, [
+    functionName,
+  ]);
   const { definition } = rows[0]!;
   if (!definition.includes(from)) throw new Error(`${functionName} has no "${from}"`);
   await database.pool.query(definition.replace(from, to));
@@ -113,7 +122,9 @@ async function plant({ database }: TestApp, { functionName, from, to }: NonNulla
 async function idleElsewhere({ database }: TestApp): Promise<AsyncDisposable> {
   const url = new URL(database.url.replace('@/', '@localhost/'));
   const { host, port, user } = database.connection;
-  const client = new pg.Client(host ? { host, port, user, database: 'postgres' } : { connectionString: Object.assign(url, { pathname: '/postgres' }).href });
+  const client = new pg.Client(
+    host ? { host, port, user, database: 'postgres' } : { connectionString: Object.assign(url, { pathname: '/postgres' }).href },
+  );
   await client.connect();
   await client.query('begin; select pg_current_xact_id()');
   return { [Symbol.asyncDispose]: () => client.end() };

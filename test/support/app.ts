@@ -16,7 +16,12 @@ export interface Answer {
 }
 
 export interface Call {
-  (method: 'GET' | 'POST' | 'PATCH' | 'DELETE' | 'PUT' | 'OPTIONS' | 'HEAD', url: string, body?: unknown, headers?: Record<string, string>): Promise<Answer>;
+  (
+    method: 'GET' | 'POST' | 'PATCH' | 'DELETE' | 'PUT' | 'OPTIONS' | 'HEAD',
+    url: string,
+    body?: unknown,
+    headers?: Record<string, string>,
+  ): Promise<Answer>;
 }
 
 export interface TestApp {
@@ -32,7 +37,9 @@ export interface TestApp {
 }
 
 /** The application as production builds it, on a database of its own. */
-export async function startApp(options: { logLevel?: string; ttlSeconds?: number; publicUrl?: string | null } = {}): Promise<TestApp> {
+export async function startApp(
+  options: { logLevel?: string; ttlSeconds?: number; publicUrl?: string | null } = {},
+): Promise<TestApp> {
   const database = await cloneDatabase();
   const keys = { read: newKey(), write: newKey(), admin: newKey() };
   const names = { read: 'reader', write: 'writer', admin: 'admin' } as const;
@@ -42,7 +49,11 @@ export async function startApp(options: { logLevel?: string; ttlSeconds?: number
   const build = async (on: Parameters<typeof buildApp>[0]['database']) => {
     const app = await buildApp({
       database: on,
-      links: { secret: Buffer.from('a secret of the tests'), ttlSeconds: options.ttlSeconds ?? 3600, publicUrl: options.publicUrl ?? null },
+      links: {
+        secret: Buffer.from('a secret of the tests'),
+        ttlSeconds: options.ttlSeconds ?? 3600,
+        publicUrl: options.publicUrl ?? null,
+      },
       logger: pino({ level: options.logLevel ?? process.env.TEST_LOG_LEVEL ?? 'fatal' }),
     });
     after(() => app.close());
@@ -51,7 +62,14 @@ export async function startApp(options: { logLevel?: string; ttlSeconds?: number
   };
   const app = await build(database);
   const as = (scope: Scope | null) => callWith(app, scope && keys[scope]);
-  return { app, database, call: as('write'), as, keys, another: async () => callWith(await build(openAgain(database)), keys.write) };
+  return {
+    app,
+    database,
+    call: as('write'),
+    as,
+    keys,
+    another: async () => callWith(await build(openAgain(database)), keys.write),
+  };
 }
 
 function callWith(app: App, key: string | null): Call {
@@ -67,9 +85,9 @@ function callWith(app: App, key: string | null): Call {
       },
       ...(body === undefined ? {} : { payload: typeof body === 'string' || Buffer.isBuffer(body) ? body : JSON.stringify(body) }),
     });
-    const isJson = /json/.test(String(answer.headers['content-type'] ?? ''));
+    const isJson = /json/.test(answer.headers['content-type'] ?? '');
     const parsed: unknown = isJson && answer.payload !== '' ? answer.json() : answer.payload;
-    contract.check(method, url, answer.statusCode, String(answer.headers['content-type'] ?? ''), parsed);
+    contract.check(method, url, answer.statusCode, answer.headers['content-type'] ?? '', parsed);
     return { status: answer.statusCode, body: parsed, headers: answer.headers, text: answer.payload };
   };
 }

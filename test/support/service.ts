@@ -38,7 +38,11 @@ export async function startService(env: Record<string, string>, cwd?: string): P
 
 /** The command line as a process, with nothing of this one's environment but what it needs to run. */
 export function runMain(args: string[], env: Record<string, string>, cwd?: string) {
-  const child = spawn(process.execPath, [main, ...args], { env: { PATH: process.env.PATH!, ...env }, stdio: ['ignore', 'pipe', 'pipe'], ...(cwd ? { cwd } : {}) });
+  const child = spawn(process.execPath, [main, ...args], {
+    env: { PATH: process.env.PATH!, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+    ...(cwd ? { cwd } : {}),
+  });
   let printed = '';
   for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text: string) => (printed += text));
   const exited = once(child, 'close').then(([code, signal]) => (code as number | null) ?? (signal as string));

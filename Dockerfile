@@ -1,0 +1,42 @@
+# The service (the default target), and its tests (--target test).
+ARG NODE_IMAGE=node:24-bookworm-slim
+
+FROM ${NODE_IMAGE} AS production
+WORKDIR /app
+COPY package.json package-lock.json .npmrc ./
+# Nothing that is needed to run is built or fetched by an install script.
+RUN npm ci --omit=dev --omit=optional --ignore-scripts
+COPY migrations migrations
+COPY src src
+RUN find src -name '*.test.ts' -delete
+
+
+FROM ${NODE_IMAGE} AS test
+# All of /app belongs to the user that the tests run as, as a clone belongs to its developer.
+RUN mkdir /app && chown node:node /app
+WORKDIR /app
+USER node
+COPY --chown=node:node package.json package-lock.json .npmrc ./
+# With the optional packages: the tests start the embedded PostgreSQL, and some are about it.
+RUN npm ci && npm cache clean --force
+COPY --chown=node:node . .
+CMD ["npm", "test"]
+
+
+FROM ${NODE_IMAGE}
+WORKDIR /app
+# In the order of how seldom they change. All of it is root's, so the service cannot change its own code.
+COPY --from=production /app/node_modules node_modules
+COPY --from=production /app/package.json ./
+COPY --from=production /app/migrations migrations
+COPY --from=production /app/src src
+USER node
+# In a container 127.0.0.1 would be reached by nobody. What is published is up to whoever runs it.
+ENV NODE_ENV=production HOST=0.0.0.0
+EXPOSE 8080
+# The slim image has no curl. The start period covers the wait for a database that is not up yet (DATABASE_WAIT_SECONDS).
+HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 \
+  CMD ["node", "-e", "fetch('http://127.0.0.1:' + (process.env.PORT || 8080) + '/readyz').then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))"]
+# In exec form node itself is process 1 and gets SIGTERM; below a shell or npm it would not.
+ENTRYPOINT ["node", "src/main.ts"]
+CMD ["serve"]

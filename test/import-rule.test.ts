@@ -1,0 +1,65 @@
+import assert from 'node:assert/strict';
+import { globSync, readFileSync } from 'node:fs';
+import { dirname, join, normalize } from 'node:path';
+import { test } from 'node:test';
+
+type Kind = 'routes' | 'service' | 'store' | 'schemas' | 'pure' | 'http' | 'db' | 'wiring';
+
+/** What each kind of file may import, of ours and from npm or Node. `import type` may also name a store's rows. */
+const rules: Record<Kind, { ours: readonly Kind[]; libraries: RegExp }> = {
+  routes: {
+    ours: ['service', 'store', 'schemas', 'http', 'pure'],
+    libraries: /^(fastify|@fastify\/type-provider-typebox|typebox|node:stream)$/,
+  },
+  service: { ours: ['store', 'db', 'pure'], libraries: /^node:timers\/promises$/ },
+  store: { ours: ['store', 'db', 'pure'], libraries: /^(node:timers\/promises|node:crypto)$/ },
+  schemas: { ours: ['schemas', 'pure'], libraries: /^typebox$/ },
+  pure: { ours: ['pure'], libraries: /^(node:crypto|temporal-polyfill|csv-stringify\/sync)$/ },
+  http: { ours: ['http', 'schemas', 'pure', 'db'], libraries: /^(fastify|@fastify\/.+|typebox|ajv|find-my-way|prom-client)$/ },
+  db: { ours: ['db', 'pure'], libraries: /^(pg|node:.+)$/ },
+  wiring: { ours: ['routes', 'service', 'store', 'schemas', 'pure', 'http', 'db', 'wiring'], libraries: /./ },
+};
+
+const pureInHttp = ['src/http/problem.ts', 'src/http/moment.ts'];
+
+function kindOf(path: string): Kind {
+  const suffix = /\.(routes|service|store|schemas)\.ts$/.exec(path)?.[1];
+  if (suffix) return suffix as Kind;
+  if (pureInHttp.includes(path)) return 'pure';
+  if (path.startsWith('src/http/')) return 'http';
+  if (path.startsWith('src/db/')) return 'db';
+  if (path.startsWith('src/cli/') || /^src\/[^/]+\.ts$/.test(path)) return 'wiring';
+  return 'pure';
+}
+
+const files = globSync('src/**/*.ts', { cwd: join(import.meta.dirname, '..') }).filter((path) => !path.endsWith('.test.ts'));
+
+test('every file imports only what its suffix allows', () => {
+  assert.ok(files.length > 40, `saw only ${files.length} files`);
+  const broken: string[] = [];
+  let imports = 0;
+  for (const path of files) {
+    const text = readFileSync(join(import.meta.dirname, '..', path), 'utf8');
+    for (const [, isType, from] of text.matchAll(/^(?:import|export) (type )?[^;]*?from '([^']+)';/gm)) {
+      imports++;
+      const { ours, libraries } = rules[kindOf(path)];
+      if (!from!.startsWith('.')) {
+        if (!libraries.test(from!) && !isType) broken.push(`${path} imports ${from}`);
+        continue;
+      }
+      const target = kindOf(normalize(join(dirname(path), from!)));
+      const isRowType = isType !== undefined && target === 'store' && kindOf(path) === 'schemas';
+      if (!ours.includes(target) && !isRowType) broken.push(`${path} (${kindOf(path)}) imports ${from} (${target})`);
+    }
+  }
+  assert.ok(imports > 100, `saw only ${imports} imports`);
+  assert.deepEqual(broken, []);
+});
+
+test('only stores, db and migrations hold SQL', () => {
+  const sql = /[`'"]\s*(select|insert into|update|delete from|with \w+ as) /i;
+  const found = files.filter(
+    (path) => !['store', 'db'].includes(kindOf(path)) && sql.test(readFileSync(join(import.meta.dirname, '..', path), 'utf8')),
+  );
+  assert.deepEqual(found, ['src/cli/connect.ts'], 'whether the database answers is asked with select 1');
+});

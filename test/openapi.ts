@@ -1,0 +1,16 @@
+import { writeFile } from 'node:fs/promises';
+import pino from 'pino';
+import { buildApp } from '../src/app.ts';
+import { openDatabase } from '../src/db/database.ts';
+
+/** Writes the OpenAPI document to the file named on the command line. Needs no database: none is asked. */
+const database = openDatabase({ connection: {} });
+const app = await buildApp({
+  database,
+  links: { secret: Buffer.alloc(32), ttlSeconds: 3600, publicUrl: null },
+  logger: pino({ level: 'silent' }),
+});
+await app.ready();
+await writeFile(process.argv[2]!, JSON.stringify(app.swagger(), null, 2));
+await app.close();
+await database.close();
