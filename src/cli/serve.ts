@@ -2,7 +2,7 @@ import closeWithGrace from 'close-with-grace';
 import pino from 'pino';
 import { newKey, sha256Of } from '../access/key.ts';
 import { type KeysStore, keysStore } from '../access/keys.store.ts';
-import { buildApp } from '../app.ts';
+import { type App, buildApp } from '../app.ts';
 import { type Config, readConfig } from '../config.ts';
 import { migrate } from '../db/migrate.ts';
 import { findOrMakeSecret } from '../history/secrets.store.ts';
@@ -34,12 +34,22 @@ export async function serve(): Promise<void> {
         await close();
       },
     );
-    const address = await app.listen({ host: config.HOST, port: config.PORT });
+    const address = await listen(app, config);
     await makeFirstKey(keysStore(database), config, address);
     logger.info(`segmentd is ready on ${address}`);
   } catch (error) {
     await close();
     throw error;
+  }
+}
+
+async function listen(app: App, { HOST, PORT }: Config): Promise<string> {
+  try {
+    return await app.listen({ host: HOST, port: PORT });
+  } catch (error) {
+    await app.close();
+    if (!(error instanceof Error) || !('syscall' in error)) throw error;
+    throw new CommandError(`HOST and PORT: ${HOST}:${PORT} cannot be listened on (${error.message}).`, { cause: error });
   }
 }
 

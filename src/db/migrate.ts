@@ -6,6 +6,9 @@ const folder = new URL('../../migrations/', import.meta.url);
 /** Whoever migrates holds this advisory lock, so that of many processes starting at once one does the work. */
 const migrationLock = 0x5e6d_0001;
 
+/** A migration of large tables, or the wait for another's, may take long; the limit of ordinary queries is not for it. */
+const dayMs = 86_400_000;
+
 export class SchemaTooNew extends Error {}
 
 export interface Migration {
@@ -27,15 +30,13 @@ export async function findMigrations(): Promise<Migration[]> {
 export async function migrate(pool: pg.Pool): Promise<Migration[]> {
   const migrations = await findMigrations();
   const client = await pool.connect();
+  const run = (text: string, values: unknown[] = []) => client.query<{ version: number }>(patient(text, values));
   try {
-    await client.query(`set statement_timeout = 0; set lock_timeout = 0`);
-    await client.query(`select pg_advisory_lock(${migrationLock})`);
-    await client.query(
-      `create table if not exists schema_migrations (version integer primary key, name text not null, applied_at timestamptz not null default date_trunc('milliseconds', clock_timestamp()))`,
-    );
-    const { rows } = await client.query<{ version: number }>(
-      `select coalesce(max(version), 0)::integer as version from schema_migrations`,
-    );
+    await run(`set statement_timeout = 0`);
+    await run(`set lock_timeout = 0`);
+    await run(`select pg_advisory_lock(${migrationLock})`);
+    await run(recordsText);
+    const { rows } = await run(`select coalesce(max(version), 0)::integer as version from schema_migrations`);
     const reached = rows[0]!.version;
     const newest = migrations.at(-1)!.version;
     if (reached > newest) {
@@ -44,17 +45,26 @@ export async function migrate(pool: pg.Pool): Promise<Migration[]> {
       );
     }
     const missing = migrations.filter(({ version }) => version > reached);
-    for (const migration of missing) await apply(client, migration);
+    for (const { version, name } of missing) {
+      const sql = await readFile(new URL(name, folder), 'utf8');
+      await run('begin');
+      // Without parameters, so that one query may hold many statements.
+      await client.query(patient(sql));
+      await run(`insert into schema_migrations (version, name) values ($1, $2)`, [version, name]);
+      await run('commit');
+    }
     return missing;
   } finally {
-    client.release(true); // the session's lock and its lifted limits go with it
+    client.release(true); // the session's lock and its lifted limits go with it, and what was not committed
   }
 }
 
-async function apply(client: pg.PoolClient, { version, name }: Migration): Promise<void> {
-  const sql = await readFile(new URL(name, folder), 'utf8');
-  await client.query('begin');
-  await client.query(sql);
-  await client.query(`insert into schema_migrations (version, name) values ($1, $2)`, [version, name]);
-  await client.query('commit');
-}
+/** The driver takes its limit from the query too, which its types do not know. */
+const patient = (text: string, values?: unknown[]): pg.QueryConfig & { query_timeout: number } => ({
+  text,
+  ...(values ? { values } : {}),
+  query_timeout: dayMs,
+});
+
+const recordsText = `create table if not exists schema_migrations (version integer primary key, name text not null,
+    applied_at timestamptz not null default date_trunc('milliseconds', clock_timestamp()))`;

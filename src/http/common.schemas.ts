@@ -42,9 +42,6 @@ export const listParameters = {
   cursor: Type.Optional(Type.String({ maxLength: 2000, description: 'The `next_cursor` of the page before.' })),
 };
 
-/** Types its members so that a reader of the document sees null where it can come. */
-export const orNull = <T extends ReturnType<typeof Type.String>>(schema: T) => Type.Union([schema, Type.Null()]);
-
 /** A moment that the schema has accepted. */
 export const toMoment = (text: string): number => parseMoment(text)!;
 

@@ -86,13 +86,7 @@ export function membershipRoutes(memberships: MembershipsService): FastifyPlugin
       async (request) => {
         const { user_id } = request.params;
         const { last_revision, min_revision, at } = request.query;
-        if (at === undefined) {
-          const minRevision = Number(min_revision ?? 0);
-          return presentSegments(
-            user_id,
-            await memberships.segmentsOf(user_id, { lastRevision: last_revision ?? false, minRevision }),
-          );
-        }
+        if (at === undefined) return presentSegments(user_id, await memberships.segmentsOf(user_id, Number(min_revision ?? 0)));
         if (last_revision || min_revision !== undefined)
           throw invalid('at', 'cannot be given together with last_revision or min_revision.');
         return presentSegments(user_id, await memberships.segmentsAt(user_id, toMoment(at)));

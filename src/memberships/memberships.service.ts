@@ -20,12 +20,6 @@ export interface SegmentsAnswer {
 
 export interface ChangeAnswer extends SegmentsAnswer, Pick<Decision, 'added' | 'removed' | 'unchanged'> {}
 
-/** How fresh an answer must be. Nothing given: what is there, which is the database for now. */
-export interface Freshness {
-  readonly lastRevision?: boolean;
-  readonly minRevision?: number;
-}
-
 export type MembershipsService = ReturnType<typeof membershipsService>;
 
 /** How long a change is decided anew because others were faster, before 503 `overloaded`. */
@@ -93,8 +87,8 @@ export function membershipsService(parts: {
         }
       }),
 
-    /** The segments that the user is in now. 400 for a revision that the database's clock has not reached. */
-    async segmentsOf(userId: string, { minRevision = 0 }: Freshness): Promise<SegmentsAnswer> {
+    /** The segments that the user is in now, always from the database. 400 for a revision that the database's clock has not reached. */
+    async segmentsOf(userId: string, minRevision = 0): Promise<SegmentsAnswer> {
       const read = await facts.current(userId);
       if (minRevision > read.revision)
         throw invalid('min_revision', `is later than the database's clock, ${read.revision}; got ${minRevision}.`);

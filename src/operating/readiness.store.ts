@@ -7,7 +7,7 @@ import { failureOf } from '../db/failures.ts';
  */
 export async function findObstacles({ pool, clock }: Database): Promise<string[]> {
   try {
-    const { rows } = await pool.query<{ is_writable: boolean; synchronous: string; clock: number }>(stateText);
+    const { rows } = await pool.query<StateRow>(stateText);
     const row = rows[0]!;
     clock.observe(row.clock);
     const isDurable = row.synchronous === 'on' || row.synchronous === 'remote_apply';
@@ -16,6 +16,7 @@ export async function findObstacles({ pool, clock }: Database): Promise<string[]
       ...(isDurable
         ? []
         : [`synchronous_commit of the database is ${row.synchronous}: a crash could lose what was acknowledged`]),
+      ...(row.is_blind ? ['another role writes here too, whose sessions this role may not see: grant it pg_read_all_stats'] : []),
     ];
   } catch (error) {
     if (!failureOf(error)) throw error;
@@ -23,7 +24,18 @@ export async function findObstacles({ pool, clock }: Database): Promise<string[]
   }
 }
 
+interface StateRow {
+  is_writable: boolean;
+  synchronous: string;
+  /** `settle` would promise nothing while such a session writes. */
+  is_blind: boolean;
+  clock: number;
+}
+
 const stateText = `select not pg_is_in_recovery() and current_setting('transaction_read_only') = 'off' as is_writable,
     current_setting('synchronous_commit') as synchronous,
+    not pg_has_role('pg_read_all_stats', 'usage') and exists (
+      select from pg_stat_activity a where a.datname = current_database() and a.application_name = 'segmentd'
+        and a.usename <> current_user) as is_blind,
     (extract(epoch from clock_timestamp()) * 1000000)::bigint as clock
   from definitions`;

@@ -145,3 +145,12 @@ test('--help tells every command, and an unknown one says so', async () => {
   assert.equal(await unknown.exited, 1);
   assert.match(unknown.output(), /There is no command sreve/);
 });
+
+test('an address that is taken is named in one line', async () => {
+  const { url } = await cloneDatabase();
+  const first = await startService({ DATABASE_URL: url });
+  const { port } = new URL(first.url);
+  const second = runMain(['serve'], { DATABASE_URL: url, PORT: port, LOG_LEVEL: 'fatal' }, folder);
+  assert.equal(await second.exited, 1);
+  assert.match(second.output(), new RegExp(`^segmentd: HOST and PORT: 127\\.0\\.0\\.1:${port} cannot be listened on`));
+});
