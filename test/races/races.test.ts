@@ -50,8 +50,9 @@ for (const [what, fault] of Object.entries(faults)) {
 
 async function fiftyOnOne(seed: number) {
   const random = randomSource(seed);
-  const { call, another } = await startApp();
-  const other = await another();
+  const first = await startApp();
+  const { call } = first;
+  const other = await first.another();
   const slugs = ['A', 'B', 'C', 'D', 'E'];
   for (const slug of slugs) await call('POST', '/v1/segments', { slug });
   const sent = Array.from({ length: 50 }, (_, i) => {
@@ -74,7 +75,7 @@ async function fiftyOnOne(seed: number) {
     body,
     answer: answer.body as Acknowledged['answer'],
   }));
-  assert.deepEqual(await brokenAcknowledgements(call, acknowledged), []);
+  assert.deepEqual(await brokenAcknowledgements(first, acknowledged), []);
 
   // In the order of their revisions, each does to the state before it what it was asked to do.
   const state = new Set<string>();

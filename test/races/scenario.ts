@@ -47,7 +47,7 @@ export async function hurt({ seed, fault, rounds = 60 }: Scenario): Promise<stri
   await Promise.all([...writers, definitions, ...readers]);
 
   const changed = await changedAnswers(first.call, asked);
-  return [...unexpected, ...changed, ...(await brokenAcknowledgements(first.call, acknowledged)), ...(await brokenFacts(first))];
+  return [...unexpected, ...changed, ...(await brokenAcknowledgements(first, acknowledged)), ...(await brokenFacts(first))];
 }
 
 async function write(call: Call, random: Random, rounds: number, acknowledged: Acknowledged[], note: (what: string) => void) {
