@@ -20,7 +20,9 @@ export interface Connected {
  */
 export async function connect(config: Config, role: 'serve' | 'join', log: (line: string) => void): Promise<Connected> {
   const embedded = config.DATABASE_URL ? null : await openEmbeddedPostgres({ dataDir: config.DATA_DIR, role, log });
-  const connection: ClientConfig = embedded?.connection ?? { connectionString: config.DATABASE_URL! };
+  const connection: ClientConfig = embedded
+    ? { ...embedded.connection, ssl: false } // PGSSLMODE in the environment is not meant for our own socket
+    : { connectionString: config.DATABASE_URL! };
   const database = openDatabase({
     connection,
     poolSize: config.DATABASE_POOL_SIZE,
