@@ -11,8 +11,8 @@ import { authenticate, keyOf } from './http/authenticate.ts';
 import { parseJsonStrictly } from './http/body.ts';
 import { closeConnectionsWhenStopping } from './http/closing.ts';
 import { describeApi } from './http/openapi.ts';
-import { answerUnknownRoutes } from './http/unknown-routes.ts';
-import { validatorCompiler } from './http/validation.ts';
+import { answerUnknownRoutes, maxParamLength } from './http/unknown-routes.ts';
+import { refuseUndecodableQueries, validatorCompiler } from './http/validation.ts';
 import { membershipRoutes } from './memberships/memberships.routes.ts';
 import { membershipsService } from './memberships/memberships.service.ts';
 import { membershipsStore } from './memberships/memberships.store.ts';
@@ -43,18 +43,24 @@ export async function buildApp({ database, links, logger }: AppOptions) {
   const facts = factsStore(database, definitions);
   const settled = settledStore(database);
   const metrics = makeMetrics();
+  /** The estimate needs a first answer of the database. */
+  const now = async () => {
+    if (clock.now() === 0) await definitions.current();
+    return clock.now();
+  };
 
   const app = fastify({
     loggerInstance: logger,
     logController: new LogController({ disableRequestLogging: true }), // failures are logged where they are answered
     genReqId: () => randomUUID(),
     bodyLimit: 1_048_576,
-    routerOptions: { maxParamLength: 10_000 },
+    routerOptions: { maxParamLength },
     requestTimeout: 60_000,
     forceCloseConnections: 'idle',
     return503OnClosing: true,
-    // A path that cannot be decoded meets no route; it needs a key like any other.
+    // A path that cannot be decoded meets no route and no hook; it needs a key like any other.
     frameworkErrors: (error, request, reply) => {
+      reply.headers({ 'x-request-id': request.id, 'x-content-type-options': 'nosniff' });
       void keyOf(request, keys.find, 'read').then(
         () => answerProblem(error, request, reply),
         (unauthorized: unknown) => answerProblem(unauthorized, request, reply),
@@ -65,17 +71,19 @@ export async function buildApp({ database, links, logger }: AppOptions) {
   app.setErrorHandler(answerProblem);
   app.setValidatorCompiler(validatorCompiler);
   parseJsonStrictly(app);
+  refuseUndecodableQueries(app);
   app.addHook('onRequest', async (request, reply) => {
     reply.header('x-request-id', request.id);
+  });
+  // Before anything that may refuse, so that refusals have the headers too.
+  await app.register(helmet, {
+    global: true,
+    contentSecurityPolicy: { useDefaults: false, directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] } },
   });
   closeConnectionsWhenStopping(app);
   measureRequests(app, metrics);
   authenticate(app, keys.find);
   answerUnknownRoutes(app);
-  await app.register(helmet, {
-    global: true,
-    contentSecurityPolicy: { useDefaults: false, directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] } },
-  });
   await describeApi(app);
 
   await app.register(segmentRoutes(segmentsService(definitions, segmentsStore(database), membersStore(database), clock)));
@@ -90,7 +98,7 @@ export async function buildApp({ database, links, logger }: AppOptions) {
       }),
     ),
   );
-  await app.register(historyRoutes(historyService(facts, settled), links, clock.now));
+  await app.register(historyRoutes(historyService(facts, settled), links, now));
   await app.register(operatingRoutes(() => findObstacles(database), metrics));
   return app;
 }

@@ -7,38 +7,43 @@ import { type Config, readConfig } from '../config.ts';
 import { migrate } from '../db/migrate.ts';
 import { findOrMakeSecret } from '../history/secrets.store.ts';
 import { findObstacles } from '../operating/readiness.store.ts';
-import { CommandError, connect } from './connect.ts';
+import { CommandError, connect, type Connected } from './connect.ts';
 
 /** What requests under way may take when the service stops, before they are cut. */
 const graceMs = 30_000;
 
-/** Runs the service until it is told to stop. */
+/** Runs the service until it is told to stop, which may be before it is ready. */
 export async function serve(): Promise<void> {
   const config = readConfig();
   const logger = pino({ level: config.LOG_LEVEL });
-  const { database, close } = await connect(config, 'serve', (line) => logger.info(line));
+  let app: App | undefined;
+  let connected: Connected | undefined;
+  const stopping = closeWithGrace(
+    { delay: graceMs, skip: ['beforeExit'], logger: { error: (...words) => logger.error({ words }, 'stopping failed') } },
+    async ({ err, signal }) => {
+      if (err) logger.error({ err }, 'stopping after a failure');
+      else logger.info(`stopping (${signal ?? 'asked to'})`);
+      await app?.close();
+      await connected?.close();
+    },
+  );
   try {
+    connected = await connect(config, 'serve', (line) => logger.info(line));
+    const { database } = connected;
     for (const { name } of await migrate(database.pool)) logger.info(`migrated: ${name}`);
     const obstacles = await findObstacles(database);
     if (obstacles.length > 0) throw new CommandError(`The database cannot be used: ${obstacles.join('; ')}.`);
 
     const secret = config.LINK_SECRET ? Buffer.from(config.LINK_SECRET) : await findOrMakeSecret(database, 'links');
     const links = { secret, ttlSeconds: config.LINK_TTL_SECONDS, publicUrl: config.PUBLIC_URL?.replace(/\/+$/, '') ?? null };
-    const app = await buildApp({ database, links, logger });
-    closeWithGrace(
-      { delay: graceMs, logger: { error: (...words) => logger.error({ words }, 'stopping failed') } },
-      async ({ err, signal }) => {
-        if (err) logger.error({ err }, 'stopping after a failure');
-        else logger.info(`stopping (${signal ?? 'asked to'})`);
-        await app.close();
-        await close();
-      },
-    );
+    app = await buildApp({ database, links, logger });
     const address = await listen(app, config);
     await makeFirstKey(keysStore(database), config, address);
     logger.info(`segmentd is ready on ${address}`);
   } catch (error) {
-    await close();
+    stopping.uninstall();
+    await app?.close();
+    await connected?.close();
     throw error;
   }
 }
@@ -47,7 +52,6 @@ async function listen(app: App, { HOST, PORT }: Config): Promise<string> {
   try {
     return await app.listen({ host: HOST, port: PORT });
   } catch (error) {
-    await app.close();
     if (!(error instanceof Error) || !('syscall' in error)) throw error;
     throw new CommandError(`HOST and PORT: ${HOST}:${PORT} cannot be listened on (${error.message}).`, { cause: error });
   }

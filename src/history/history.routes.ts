@@ -2,7 +2,8 @@ import { Readable } from 'node:stream';
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import type { FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
-import { cursorOf, momentText, MomentText, positionOf, toMoment, UserId } from '../http/common.schemas.ts';
+import { momentText, MomentText, toMoment, UserId } from '../http/common.schemas.ts';
+import { cursorsOf } from '../http/cursor.ts';
 import { answers } from '../http/problem.schemas.ts';
 import { invalid, Problem } from '../http/problem.ts';
 import type { Moment } from '../timeline/facts.ts';
@@ -21,8 +22,13 @@ export interface LinkOptions {
 
 const tags = ['History'];
 const params = Type.Object({ user_id: UserId });
+const cursors = cursorsOf('history', ['number', 'text', 'text', 'number']);
 
-export function historyRoutes(history: HistoryService, links: LinkOptions, now: () => Moment): FastifyPluginAsyncTypebox {
+export function historyRoutes(
+  history: HistoryService,
+  links: LinkOptions,
+  now: () => Promise<Moment>,
+): FastifyPluginAsyncTypebox {
   return async (app) => {
     app.get(
       '/v1/users/:user_id/history',
@@ -65,7 +71,7 @@ export function historyRoutes(history: HistoryService, links: LinkOptions, now: 
           from: momentText(period.from),
           to: momentText(to),
           events: events.map(presentEvent),
-          next_cursor: last && hasMore ? cursorOf([last.at, last.operation, last.segment, to]) : null,
+          next_cursor: last && hasMore ? cursors.at(last.at, last.operation, last.segment, to) : null,
         };
       },
     );
@@ -87,7 +93,7 @@ export function historyRoutes(history: HistoryService, links: LinkOptions, now: 
       async (request) => {
         const { month, timezone = 'UTC' } = request.query;
         monthOf(month, timezone);
-        const expiresAt = now() + links.ttlSeconds * 1000;
+        const expiresAt = (await now()) + links.ttlSeconds * 1000;
         const token = signLink(links.secret, { userId: request.params.user_id, month, timeZone: timezone }, expiresAt);
         return { url: `${links.publicUrl ?? hostOf(request)}/v1/downloads/${token}`, expires_at: momentText(expiresAt) };
       },
@@ -113,7 +119,7 @@ export function historyRoutes(history: HistoryService, links: LinkOptions, now: 
         },
       },
       async (request, reply) => {
-        const report = readLink(links.secret, request.params.token, now());
+        const report = readLink(links.secret, request.params.token, await now());
         if (!report) throw new Problem('link_invalid', 'The link was changed, or has expired. Ask for a new one.');
         const { userId, month, timeZone } = report;
         const events = await history.report(userId, monthIn(month, timeZone));
@@ -154,7 +160,7 @@ function monthOf(month: string, timeZone: string): Period {
 }
 
 function historyPosition(cursor: string) {
-  const [at, operation, segment, to] = positionOf(cursor, ['number', 'string', 'string', 'number']);
+  const [at, operation, segment, to] = cursors.read(cursor);
   if (operation !== 'add' && operation !== 'remove') throw invalid('cursor', 'must be the next_cursor of the page before.');
   return { after: { at, operation, segment }, to } as const;
 }

@@ -17,11 +17,15 @@ export function monthIn(month: string, timeZone: string): Period {
   return { from: startOf(first), to: startOf(first.add({ months: 1 })) };
 }
 
-/** An IANA name that this runtime's time-zone database knows; an offset such as `+03:00` is none. */
+/**
+ * An IANA name that this runtime's time-zone database knows. An offset such as `+03:00` is none, nor are the abbreviations
+ * that V8 takes besides (`PST`): what `monthIn` can use decides.
+ */
 export function isTimeZone(name: string): boolean {
   if (!/^[A-Za-z][A-Za-z0-9_+/-]*$/.test(name)) return false;
   try {
-    return new Intl.DateTimeFormat('en', { timeZone: name }).resolvedOptions().timeZone !== '';
+    monthIn('2000-01', name);
+    return true;
   } catch (error) {
     if (error instanceof RangeError) return false;
     throw error;

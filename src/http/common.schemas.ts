@@ -1,5 +1,4 @@
 import { Type } from 'typebox';
-import { invalid } from './problem.ts';
 import { endText, momentText, parseMoment } from './moment.ts';
 
 export const slugRule = 'must be 1 to 128 of A-Z a-z 0-9 _ . -, starting with a letter or digit';
@@ -46,21 +45,3 @@ export const listParameters = {
 export const toMoment = (text: string): number => parseMoment(text)!;
 
 export { endText, momentText };
-
-/** Where a page ended, as a text that clients need not understand. */
-export const cursorOf = (position: readonly (string | number)[]): string =>
-  Buffer.from(JSON.stringify(position)).toString('base64url');
-
-/** The position of a cursor; 400 for one that `cursorOf` did not make with parts of these types. */
-export function positionOf<const T extends readonly ('string' | 'number')[]>(cursor: string, types: T) {
-  type Position = { -readonly [K in keyof T]: T[K] extends 'string' ? string : number };
-  try {
-    const position: unknown = JSON.parse(Buffer.from(cursor, 'base64url').toString());
-    if (Array.isArray(position) && position.length === types.length && types.every((type, i) => typeof position[i] === type)) {
-      return position as unknown as Position;
-    }
-  } catch {
-    // Told below, as any other text that is no cursor.
-  }
-  throw invalid('cursor', 'must be the next_cursor of the page before.');
-}

@@ -2,12 +2,15 @@ import type { FastifyInstance } from 'fastify';
 import findMyWay from 'find-my-way';
 import { Problem } from './problem.ts';
 
+/** More than a request's head can hold: the schema of a parameter says how long it may be, with a better message. */
+export const maxParamLength = 100_000;
+
 /**
  * Answers what no route takes, before a body is read: 404 `route_not_found`, or 405 `method_not_allowed` with `Allow`
  * where the path is known by other methods. To be called before the routes are registered.
  */
 export function answerUnknownRoutes(app: FastifyInstance) {
-  const paths = findMyWay({ maxParamLength: 10_000 });
+  const paths = findMyWay({ maxParamLength });
   const known = new Map<string, Set<string>>();
   app.addHook('onRoute', ({ url, method }) => {
     const methods = known.get(url) ?? new Set();

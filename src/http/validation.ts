@@ -1,5 +1,5 @@
 import { Ajv, type ErrorObject } from 'ajv';
-import type { FastifySchemaCompiler } from 'fastify';
+import type { FastifyInstance, FastifySchemaCompiler } from 'fastify';
 import type { TSchema } from 'typebox';
 import { momentRule, parseMoment } from './moment.ts';
 import { type Fault, Problem } from './problem.ts';
@@ -21,6 +21,19 @@ const ajv = new Ajv({
 });
 ajv.addFormat('date-time', (text: string) => parseMoment(text) !== undefined);
 ajv.addKeyword({ keyword: 'x-rule', schemaType: 'string' });
+
+/** The router refuses a path that is no percent-encoded UTF-8; a query gets the same. */
+export function refuseUndecodableQueries(app: FastifyInstance) {
+  app.addHook('preValidation', async ({ url }) => {
+    const start = url.indexOf('?');
+    if (start < 0 || !url.includes('%', start)) return;
+    try {
+      decodeURIComponent(url.slice(start));
+    } catch (error) {
+      throw new Problem('invalid_request', 'The query is not valid percent-encoded UTF-8.', { cause: error });
+    }
+  });
+}
 
 /** Validates with the schemas that the OpenAPI document shows. The texts of a query become the numbers and flags its schema asks for. */
 export const validatorCompiler: FastifySchemaCompiler<TSchema> = ({ schema, httpPart }) => {
@@ -84,6 +97,8 @@ export function quoted(value: unknown): string {
   if (typeof value === 'object' && value !== null) return 'an object';
   if (value === undefined) return 'nothing';
   const text = typeof value === 'string' ? value : JSON.stringify(value);
-  const cut = text.length > maxQuoted ? `${text.slice(0, maxQuoted)}… (${text.length} characters)` : text;
+  const characters = Array.from(text); // code points, as the limits count them
+  const cut =
+    characters.length > maxQuoted ? `${characters.slice(0, maxQuoted).join('')}… (${characters.length} characters)` : text;
   return typeof value === 'string' ? JSON.stringify(cut.toWellFormed()) : cut;
 }

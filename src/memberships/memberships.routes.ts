@@ -1,17 +1,8 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Type } from 'typebox';
 import { actorOf } from '../http/authenticate.ts';
-import {
-  cursorOf,
-  listParameters,
-  MomentText,
-  positionOf,
-  Revision,
-  revisionHeader,
-  Slug,
-  toMoment,
-  UserId,
-} from '../http/common.schemas.ts';
+import { listParameters, MomentText, Revision, revisionHeader, Slug, toMoment, UserId } from '../http/common.schemas.ts';
+import { cursorsOf } from '../http/cursor.ts';
 import { answers } from '../http/problem.schemas.ts';
 import { invalid } from '../http/problem.ts';
 import { withHeaders } from '../http/responses.ts';
@@ -30,6 +21,7 @@ import type { MembershipsService } from './memberships.service.ts';
 
 const tags = ['Users'];
 const params = Type.Object({ user_id: UserId });
+const cursors = cursorsOf('memberships', ['text', 'number']);
 const At = Type.Optional({
   ...MomentText,
   description: 'A past moment. The same question gets the same answer whenever it is asked.',
@@ -137,13 +129,13 @@ export function membershipRoutes(memberships: MembershipsService): FastifyPlugin
       async (request) => {
         const { ended = false, limit = 100, cursor } = request.query;
         const { stays, asOf, revision } = await memberships.told(request.params.user_id, ended);
-        const [slug, startsAt] = cursor === undefined ? ['', -Infinity] : positionOf(cursor, ['string', 'number']);
+        const [slug, startsAt] = cursor === undefined ? ['', -Infinity] : cursors.read(cursor);
         const rest = stays.filter((stay) => stay.slug > slug || (stay.slug === slug && stay.startsAt > startsAt));
         const shown = rest.slice(0, limit);
         const last = shown.at(-1);
         return {
           memberships: shown.map((stay) => presentStay(stay, ended)),
-          next_cursor: last && rest.length > limit ? cursorOf([last.slug, last.startsAt]) : null,
+          next_cursor: last && rest.length > limit ? cursors.at(last.slug, last.startsAt) : null,
           as_of: new Date(asOf).toISOString(),
           revision: String(revision),
         };

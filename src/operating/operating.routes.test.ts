@@ -52,7 +52,9 @@ test('is not ready where another role writes whose sessions it may not see', asy
   url.username = role;
   const other = openDatabase({ connection: host ? { host, port, database: name, user: role } : { connectionString: url.href } });
   try {
-    assert.deepEqual(await findObstacles(other), ['another role writes here too, whose sessions this role may not see: grant it pg_read_all_stats']);
+    assert.deepEqual(await findObstacles(other), [
+      'another role writes here too, whose sessions this role may not see: grant it pg_read_all_stats',
+    ]);
     await database.pool.query(`grant pg_read_all_stats to ${role}`);
     assert.deepEqual(await findObstacles(other), []);
   } finally {
@@ -66,7 +68,10 @@ test('shows its figures, by route and not by id', async () => {
   await call('GET', '/v1/nothing/somebody-private');
   const { text, headers } = await call('GET', '/metrics');
   assert.match(String(headers['content-type']), /^text\/plain; version=0\.0\.4/);
-  assert.match(text, /segmentd_http_request_duration_seconds_count\{method="GET",route="\/v1\/users\/:user_id\/segments",status="200"\} 1/);
+  assert.match(
+    text,
+    /segmentd_http_request_duration_seconds_count\{method="GET",route="\/v1\/users\/:user_id\/segments",status="200"\} 1/,
+  );
   assert.match(text, /route="unknown",status="404"/);
   assert.match(text, /segmentd_stale_decisions_total 0/);
   assert.match(text, /nodejs_eventloop_lag_seconds/);

@@ -22,11 +22,11 @@ export const percentOf = (ranges: Ranges): number => sizeOf(ranges) / (bucketCou
 
 /**
  * How many of the 10,000 buckets a percentage covers; `undefined` when it is not a whole number of them from 0 to 100 %.
- * Binary fractions make 0.07 / 0.01 come out as 7.000000000000001, hence the comparison to the nearest whole.
+ * Binary fractions make 0.07 × 100 come out as 7.000000000000001; dividing the nearest whole back gives the very number
+ * that the text 0.07 stands for, and no other.
  */
 export function bucketsCovered(percent: number): number | undefined {
-  const exact = percent * (bucketCount / 100);
-  const nearest = Math.round(exact);
-  const isWhole = Math.abs(exact - nearest) < 1e-9;
+  const nearest = Math.round(percent * (bucketCount / 100));
+  const isWhole = nearest / (bucketCount / 100) === percent;
   return isWhole && nearest >= 0 && nearest <= bucketCount ? nearest : undefined;
 }

@@ -1,7 +1,8 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Type } from 'typebox';
 import { actorOf } from '../http/authenticate.ts';
-import { cursorOf, listParameters, positionOf, revisionHeader, Slug } from '../http/common.schemas.ts';
+import { listParameters, revisionHeader, Slug } from '../http/common.schemas.ts';
+import { cursorsOf } from '../http/cursor.ts';
 import { invalid } from '../http/problem.ts';
 import { answers } from '../http/problem.schemas.ts';
 import { withHeaders } from '../http/responses.ts';
@@ -20,6 +21,8 @@ import type { SegmentsService } from './segments.service.ts';
 
 const tags = ['Segments'];
 const params = Type.Object({ slug: Slug });
+const segmentCursors = cursorsOf('segments', ['text']);
+const memberCursors = cursorsOf('members', ['text']);
 
 export function segmentRoutes(segments: SegmentsService): FastifyPluginAsyncTypebox {
   return async (app) => {
@@ -77,12 +80,12 @@ export function segmentRoutes(segments: SegmentsService): FastifyPluginAsyncType
       },
       async (request) => {
         const { limit = 100, cursor, prefix = '' } = request.query;
-        const [after] = cursor === undefined ? [''] : positionOf(cursor, ['string']);
+        const [after] = cursor === undefined ? [''] : segmentCursors.read(cursor);
         const page = await segments.list({ prefix, after, limit: limit + 1 });
         const shown = page.slice(0, limit);
         return {
           segments: shown.map(({ segment, members }) => ({ ...presentSegment(segment), members })),
-          next_cursor: page.length > limit ? cursorOf([shown.at(-1)!.segment.slug]) : null,
+          next_cursor: page.length > limit ? segmentCursors.at(shown.at(-1)!.segment.slug) : null,
         };
       },
     );
@@ -168,10 +171,13 @@ export function segmentRoutes(segments: SegmentsService): FastifyPluginAsyncType
       },
       async (request) => {
         const { limit = 100, cursor } = request.query;
-        const [after] = cursor === undefined ? [''] : positionOf(cursor, ['string']);
+        const [after] = cursor === undefined ? [''] : memberCursors.read(cursor);
         const page = await segments.members(request.params.slug, after, limit + 1);
         const shown = page.slice(0, limit);
-        return { members: shown.map(presentMember), next_cursor: page.length > limit ? cursorOf([shown.at(-1)!.userId]) : null };
+        return {
+          members: shown.map(presentMember),
+          next_cursor: page.length > limit ? memberCursors.at(shown.at(-1)!.userId) : null,
+        };
       },
     );
   };

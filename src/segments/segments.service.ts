@@ -1,8 +1,9 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import type { DatabaseClock } from '../db/clock.ts';
-import { brokenConstraint, failureOf } from '../db/failures.ts';
+import { failureOf } from '../db/failures.ts';
 import { Problem } from '../http/problem.ts';
 import { firstBuckets, sizeOf } from '../rollout/ranges.ts';
+import type { Moment } from '../timeline/facts.ts';
 import { momentOf } from '../timeline/revision.ts';
 import type { DefinitionsStore, SegmentDefinitions, SegmentRecord } from './definitions.store.ts';
 import type { Member, MembersStore } from './members.store.ts';
@@ -22,6 +23,11 @@ export interface CountedSegment {
 
 export type SegmentsService = ReturnType<typeof segmentsService>;
 
+/** What is to be written, decided on one version of the definitions, and the segment as it will then be. */
+type Change =
+  | { readonly apply: (version: number) => Promise<number | null>; readonly after: (at: Moment) => SegmentRecord }
+  | { readonly unchanged: SegmentRecord };
+
 /** How long a change of definitions is tried against other changes and busy writers before 503 `definitions_busy`. */
 const patienceMs = 5_000;
 
@@ -31,31 +37,22 @@ export function segmentsService(
   members: MembersStore,
   clock: DatabaseClock,
 ) {
-  /** Runs a change on the definitions as they stand, again when others came first. */
-  const changing = async (
-    attempt: (current: SegmentDefinitions) => Promise<number | null>,
-  ): Promise<{ current: SegmentDefinitions; revision: number }> => {
+  /** Runs a change on the definitions as they stand, again when others came first. The answer is the segment as it left it. */
+  const changing = async (decide: (current: SegmentDefinitions) => Change): Promise<SegmentAnswer> => {
     const giveUpAt = performance.now() + patienceMs;
     for (;;) {
       const { definitions: current } = await definitions.current();
-      const revision = await attempt(current).catch((error: unknown) => {
+      const change = decide(current);
+      if ('unchanged' in change) return { segment: change.unchanged, revision: current.revision };
+      const revision = await change.apply(current.version).catch((error: unknown) => {
         if (failureOf(error) === 'overloaded') return null;
         throw error;
       });
-      if (revision !== null) return { current, revision };
+      if (revision !== null) return { segment: change.after(momentOf(revision)), revision };
       if (performance.now() > giveUpAt)
         throw new Problem('definitions_busy', `The change was tried for ${patienceMs} ms. Nothing was changed.`);
       await wait(Math.random() * 20);
     }
-  };
-
-  /** The life that began or was changed, as it is after the change of that revision. */
-  const changed = async (
-    id: (current: SegmentDefinitions) => SegmentRecord | undefined,
-    revision: number,
-  ): Promise<SegmentAnswer> => {
-    const { definitions: current } = await definitions.current();
-    return { segment: id(current)!, revision };
   };
 
   const counted = async (listed: readonly SegmentRecord[]): Promise<CountedSegment[]> => {
@@ -95,44 +92,70 @@ export function segmentsService(
       by: string,
     ): Promise<SegmentAnswer> {
       const { slug, description, salt = slug, buckets } = wanted;
-      const { revision } = await changing(async (current) => {
-        if (current.bySlug.get(slug)?.at(-1)?.deletedAt === Infinity)
-          throw new Problem('segment_exists', `A segment ${slug} exists.`);
-        return segments.insert(current.version, { slug, description, salt, ranges: firstBuckets(buckets) }, by);
-      }).catch((error: unknown) => {
-        if (brokenConstraint(error) !== 'segments_living_slug') throw error;
-        throw new Problem('segment_exists', `A segment ${slug} exists.`, { cause: error });
+      const ranges = firstBuckets(buckets);
+      return changing((current) => {
+        // Others may create it meanwhile, but not unseen: the version of the definitions would be another.
+        if (livingOf(current, slug)) throw new Problem('segment_exists', `A segment ${slug} exists.`);
+        return {
+          apply: (version) => segments.insert(version, { slug, description, salt, ranges }, by),
+          after: (at) => ({
+            id: NaN, // it has one, which nobody needs here
+            slug,
+            description,
+            salt,
+            exclusiveGroup: null,
+            createdAt: at,
+            createdBy: by,
+            updatedAt: at,
+            deletedAt: Infinity,
+            deletedBy: null,
+            rollouts: [{ startsAt: at, endsAt: Infinity, ranges, changedBy: by }],
+          }),
+        };
       });
-      return changed((current) => current.bySlug.get(slug)?.find(({ createdAt }) => createdAt === momentOf(revision)), revision);
     },
 
     /** What is left out, or is as it was, stays; where nothing differs nothing is written. 404 `segment_not_found`. */
-    async change(slug: string, wanted: { description?: string; buckets?: number }, by: string): Promise<SegmentAnswer> {
-      const { current, revision } = await changing(async (current) => {
+    change: (slug: string, wanted: { description?: string; buckets?: number }, by: string): Promise<SegmentAnswer> =>
+      changing((current) => {
         const segment = living(current, slug);
-        const isNewText = wanted.description !== undefined && wanted.description !== segment.description;
-        const isNewPercent = wanted.buckets !== undefined && wanted.buckets !== sizeOf(segment.rollouts.at(-1)!.ranges);
-        if (!isNewText && !isNewPercent) return current.revision;
-        const change = {
-          description: isNewText ? wanted.description! : null,
-          ranges: isNewPercent ? firstBuckets(wanted.buckets!) : null,
+        const { ranges } = segment.rollouts.at(-1)!;
+        const { description = segment.description, buckets = sizeOf(ranges) } = wanted;
+        const isNewText = description !== segment.description;
+        const isNewPercent = buckets !== sizeOf(ranges);
+        if (!isNewText && !isNewPercent) return { unchanged: segment };
+        const change = { description: isNewText ? description : null, ranges: isNewPercent ? firstBuckets(buckets) : null };
+        return {
+          apply: (version) => segments.update(version, segment.id, change, by),
+          after: (at) => ({
+            ...segment,
+            description,
+            updatedAt: at,
+            rollouts: [...segment.rollouts, { startsAt: at, endsAt: Infinity, ranges: change.ranges ?? ranges, changedBy: by }],
+          }),
         };
-        return segments.update(current.version, segment.id, change, by);
-      });
-      const { id } = living(current, slug);
-      return changed((after) => after.byId.get(id), revision);
-    },
+      }),
 
     /** Takes every user out of it at that moment. Answers the revision. 404 `segment_not_found`. */
     async delete(slug: string, by: string): Promise<number> {
-      const { revision } = await changing(async (current) => segments.delete(current.version, living(current, slug).id, by));
+      const { revision } = await changing((current) => {
+        const segment = living(current, slug);
+        return {
+          apply: (version) => segments.delete(version, segment.id, by),
+          after: (at) => ({ ...segment, deletedAt: at, deletedBy: by, updatedAt: at }),
+        };
+      });
       return revision;
     },
   };
 }
 
 function living(definitions: SegmentDefinitions, slug: string): SegmentRecord {
-  const segment = definitions.bySlug.get(slug)?.at(-1);
-  if (segment?.deletedAt !== Infinity) throw new Problem('segment_not_found', `There is no segment ${slug}.`);
+  const segment = livingOf(definitions, slug);
+  if (!segment) throw new Problem('segment_not_found', `There is no segment ${slug}.`);
   return segment;
 }
+
+/** Nobody deletes ahead of time, so the newest life lives if it has no end. */
+const livingOf = (definitions: SegmentDefinitions, slug: string): SegmentRecord | undefined =>
+  definitions.bySlug.get(slug)?.findLast(({ deletedAt }) => deletedAt === Infinity);

@@ -28,7 +28,7 @@ export function segmentsStore({ pool }: Database) {
     return rows[0]!.revision;
   };
   return {
-    /** A living segment of that slug is decided by the unique index `segments_living_slug`. */
+    /** Two of one slug cannot both find their version; the unique index `segments_living_slug` is the net below. */
     insert: (version: number, { slug, description, salt, ranges }: NewSegment, by: string) =>
       change('segments.insert', `select create_segment($1, $2, $3, $4, null, $5, $6) as revision`, [
         version,

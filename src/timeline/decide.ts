@@ -97,12 +97,11 @@ function refuse(facts: Facts, { add, remove, end }: Command, moment: Moment): Re
     ...remove.map((slug, i) => ({ path: `remove/${i}`, slug })),
   ];
   const slugs = named.filter(({ slug }) => !livingAt(facts.definitions, slug, moment));
-  if (slugs.length > 0) return { refused: 'segment_not_found', slugs };
   if (end.kind === 'at' && end.moment <= moment) return { refused: 'end_not_future', end: end.moment };
   if (end.kind === 'ttl' && moment + end.milliseconds > lastMoment) {
     return { refused: 'end_too_late', latestMilliseconds: lastMoment - moment };
   }
-  return undefined;
+  return slugs.length > 0 ? { refused: 'segment_not_found', slugs } : undefined;
 }
 
 function adding(facts: Facts, segment: Segment, { end, actor, cause }: Command, moment: Moment): Step {
@@ -143,20 +142,22 @@ const ending = (stay: Stay, cause: Cause, by: string, endsAt: Moment | null = nu
   by,
 });
 
-/** Stays that are over but lie among the current ones still: who writes the user next takes them along. */
+/**
+ * Stays that are over but lie among the current ones still: who writes the user next takes them along. One that was cut
+ * ends by what cut it; where that began at this very moment and is taken back by it, by the command.
+ */
 function leftovers(facts: Facts, named: readonly Ending[], moment: Moment): Ending[] {
   const open = facts.stays.filter((stay) => stay.endedCause === null);
-  const isNamed = (stay: Stay) => named.some((one) => one.segmentId === stay.segmentId && one.startsAt === stay.startsAt);
+  const endingOf = (stay: Stay) => named.find((one) => one.segmentId === stay.segmentId && one.startsAt === stay.startsAt);
   return open.flatMap((stay) => {
     const { deletedAt, deletedBy } = segmentOf(facts, stay.segmentId);
-    const next = open
-      .filter((other) => other.segmentId === stay.segmentId && other.startsAt > stay.startsAt)
-      .sort((a, b) => a.startsAt - b.startsAt)[0];
+    const next = staysOf(facts, stay.segmentId).find((other) => other.endedCause === null && other.startsAt > stay.startsAt);
     const over = Math.min(stay.endsAt, deletedAt, next?.startsAt ?? Infinity);
-    if (over > moment || isNamed(stay)) return [];
+    if (over > moment || endingOf(stay)) return [];
     if (over === stay.endsAt) return [ending(stay, 'ttl', stay.begunBy, over)];
     if (over === deletedAt) return [ending(stay, 'segment_deleted', deletedBy!, over)];
-    return [ending(stay, next!.begunCause, next!.begunBy, over)];
+    const takenBack = over === moment ? endingOf(next!) : undefined;
+    return [ending(stay, takenBack?.cause ?? next!.begunCause, takenBack?.by ?? next!.begunBy, over)];
   });
 }
 

@@ -15,21 +15,18 @@ export function toldStays(facts: Facts, moment: Moment, ended: boolean): ToldSta
   return segmentIds
     .flatMap((segmentId) => {
       const stays = staysOf(facts, segmentId);
-      return stays.map((stay, i) => told(facts, stay, stays[i + 1]));
+      return stays.map((stay, i) => told(facts, stay, stays[i + 1], moment));
     })
     .filter((stay) => stay.startsAt < stay.endsAt && stay.endsAt <= moment === ended)
     .sort((a, b) => (a.slug === b.slug ? a.startsAt - b.startsAt : a.slug < b.slug ? -1 : 1));
 }
 
-function told(facts: Facts, stay: Stay, next: Stay | undefined): ToldStay {
+function told(facts: Facts, stay: Stay, next: Stay | undefined, moment: Moment): ToldStay {
   const { slug, deletedAt, deletedBy } = segmentOf(facts, stay.segmentId);
-  const end = (endsAt: Moment, endedBy: string | null, endedCause: Cause | null): ToldStay => ({
-    ...stay,
-    slug,
-    endsAt,
-    endedBy,
-    endedCause,
-  });
+  const end = (endsAt: Moment, endedBy: string | null, endedCause: Cause): ToldStay =>
+    endsAt <= moment
+      ? { ...stay, slug, endsAt, endedBy, endedCause }
+      : { ...stay, slug, endsAt, endedBy: null, endedCause: null };
   if (stay.endedCause !== null) return end(stay.endsAt, stay.endedBy, stay.endedCause);
   const nextStart = next?.startsAt ?? Infinity;
   if (deletedAt < Math.min(stay.endsAt, nextStart)) return end(deletedAt, deletedBy, 'segment_deleted');

@@ -16,7 +16,10 @@ test('it runs on a PostgreSQL of its own: data outlives a SIGKILL and a stop, on
 
   const another = runMain(['serve'], { PORT: '0', LOG_LEVEL: 'fatal' }, folder);
   assert.equal(await another.exited, 1);
-  assert.match(another.output(), /^segmentd: Another `segmentd serve` runs on .*: stop it, or set DATA_DIR to another folder\.\n$/);
+  assert.match(
+    another.output(),
+    /^segmentd: Another `segmentd serve` runs on .*: stop it, or set DATA_DIR to another folder\.\n$/,
+  );
 
   const listed = runMain(['keys', 'list'], {}, folder);
   assert.equal(await listed.exited, 0);

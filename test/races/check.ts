@@ -42,7 +42,10 @@ export function violationsOf(facts: Facts): string[] {
  * What is wrong with acknowledged changes, asked of the service afterwards: each that changed something is what `at=` its
  * moment says, its lists are the difference to the instant before, and no two of a user have one moment.
  */
-export async function brokenAcknowledgements({ call, database }: TestApp, acknowledged: readonly Acknowledged[]): Promise<string[]> {
+export async function brokenAcknowledgements(
+  { call, database }: TestApp,
+  acknowledged: readonly Acknowledged[],
+): Promise<string[]> {
   const found: string[] = [];
   const { rows } = await database.pool.query<{ at: number; user_ids: string[] }>(`select at, user_ids from changes`);
   const written = new Set(rows.flatMap(({ at, user_ids }) => user_ids.map((userId) => `${userId} at ${at}`)));

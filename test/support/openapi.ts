@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import pino from 'pino';
-import { buildApp } from '../src/app.ts';
-import { openDatabase } from '../src/db/database.ts';
+import { buildApp } from '../../src/app.ts';
+import { openDatabase } from '../../src/db/database.ts';
 
 /** Writes the OpenAPI document to the file named on the command line. Needs no database: none is asked. */
 const database = openDatabase({ connection: {} });

@@ -1,0 +1,74 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import type { Event } from '../timeline/events.ts';
+import { reportCsv, reportName } from './report.ts';
+
+test('a report is a header line and a line an event, with CRLF at the end of each', () => {
+  assert.equal(
+    csv('1000', [
+      event({ at: '2026-11-03T14:00:00.000Z' }),
+      event({ at: '2026-11-05T14:00:00.001Z', operation: 'remove', cause: 'ttl' }),
+      event({ at: '2026-11-30T23:59:59.999Z', segment: 'AVITO_DISCOUNT_50', cause: 'import' }),
+    ]),
+    'user_id,segment,operation,at,cause\r\n' +
+      '1000,AVITO_VOICE_MESSAGES,add,2026-11-03T14:00:00.000Z,request\r\n' +
+      '1000,AVITO_VOICE_MESSAGES,remove,2026-11-05T14:00:00.001Z,ttl\r\n' +
+      '1000,AVITO_DISCOUNT_50,add,2026-11-30T23:59:59.999Z,import\r\n',
+  );
+});
+
+test('a month without events is the header line alone', () => {
+  assert.equal(csv('1000', []), 'user_id,segment,operation,at,cause\r\n');
+});
+
+test('an id with a comma or a quote is quoted as RFC 4180 says', () => {
+  assert.equal(firstCell('a,b'), '"a,b"');
+  assert.equal(firstCell('say"hi"'), '"say""hi"""');
+  assert.equal(firstCell('"'), '""""');
+});
+
+test('any other id stands as it is, also one that a spreadsheet would alter or run', () => {
+  for (const userId of ['0007', '1e5', '=1+1', '+1', '-1', '@SUM', "'", ';', '\\', '#', '%2C', 'null']) {
+    assert.equal(firstCell(userId), userId);
+  }
+});
+
+test('any id can be read back from its line', () => {
+  fc.assert(
+    fc.property(fc.stringMatching(/^[!-~]{1,128}$/), (userId) => {
+      const cell = firstCell(userId);
+      assert.equal(cell.startsWith('"') ? cell.slice(1, -1).replaceAll('""', '"') : cell, userId);
+      assert.equal(cell.startsWith('"'), /[",]/.test(userId));
+    }),
+  );
+});
+
+test('a long report comes in pieces, and loses or repeats no line between them', () => {
+  const events = Array.from({ length: 2_500 }, (_, i) => event({ at: new Date(i).toISOString() }));
+  const pieces = [...reportCsv('1000', events)];
+  assert.ok(pieces.length > 3);
+  const lines = pieces.join('').split('\r\n');
+  assert.equal(lines.pop(), '');
+  assert.deepEqual(
+    lines.slice(1),
+    events.map(({ at }) => `1000,AVITO_VOICE_MESSAGES,add,${new Date(at).toISOString()},request`),
+  );
+});
+
+test('the file name has the user and the month, and nothing that a system or a header could mistake', () => {
+  assert.equal(reportName('1000', '2026-11'), 'segmentd-1000-2026-11.csv');
+  assert.equal(reportName('../a b/"c";d\\e', '2026-11'), 'segmentd-.._a_b__c__d_e-2026-11.csv');
+});
+
+const csv = (userId: string, events: Event[]) => [...reportCsv(userId, events)].join('');
+
+/** The user's cell of a line whose other cells are known. */
+function firstCell(userId: string): string {
+  const line = csv(userId, [event({ at: '2026-11-03T14:00:00.000Z' })]).split('\r\n')[1]!;
+  return line.slice(0, -',AVITO_VOICE_MESSAGES,add,2026-11-03T14:00:00.000Z,request'.length);
+}
+
+function event({ at, ...rest }: Partial<Omit<Event, 'at'>> & { at: string }): Event {
+  return { segment: 'AVITO_VOICE_MESSAGES', operation: 'add', cause: 'request', actor: 'analytics', ...rest, at: Date.parse(at) };
+}

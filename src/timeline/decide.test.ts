@@ -1,0 +1,201 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { second } from '../../test/model/core-run.ts';
+import {
+  added,
+  asked,
+  created,
+  decided,
+  deleted,
+  missing,
+  rated,
+  reaching,
+  removed,
+  stay,
+  told,
+  withStays,
+} from '../../test/model/story.ts';
+import { type Command, decide, type Decision } from './decide.ts';
+import { type Facts, lastMoment } from './facts.ts';
+
+const everybody = 10_000;
+const until = (at: number) => ({ kind: 'at', moment: at * second }) as const;
+const ttl = (seconds: number) => ({ kind: 'ttl', milliseconds: seconds * second }) as const;
+const changesNothing = ({ endings, beginnings }: Decision) => endings.length + beginnings.length === 0;
+const bob = { cause: 'request', by: 'bob' } as const;
+
+test('the answer tells what changed between the instant before and the moment', () => {
+  const facts = told(created(0, 'A'), created(1, 'B'), created(2, 'C'), created(3, 'D'), added(10, 'A'), added(11, 'C'));
+  const { added: isIn, removed: isOut, unchanged } = decided(facts, asked({ add: ['A', 'B'], remove: ['D', 'C'] }), 20);
+  assert.deepEqual([isIn, isOut, unchanged], [['B'], ['C'], ['A', 'D']]);
+});
+
+test('adding starts a stay at the moment of applying, with the end, the cause and the actor of the command', () => {
+  const command = asked({ add: ['A'], end: ttl(60), actor: 'loader', cause: 'import' });
+  const { endings, beginnings } = decided(told(created(0, 'A')), command, 20);
+  assert.deepEqual(endings, []);
+  assert.deepEqual(beginnings, [{ segmentId: 1, excluded: false, end: ttl(60), since: null, cause: 'import', by: 'loader' }]);
+});
+
+test('a repeat without an end, or with the end that stands, changes nothing', () => {
+  const permanent = told(created(0, 'A'), added(10, 'A'));
+  const ending = told(created(0, 'A'), added(10, 'A', { end: { expiresAt: 50 } }));
+  for (const [facts, command] of [
+    [permanent, asked({ add: ['A'] })],
+    [ending, asked({ add: ['A'], end: until(50) })],
+  ] as const) {
+    const decision = decided(facts, command, 20);
+    assert.ok(changesNothing(decision));
+    assert.deepEqual(decision.unchanged, ['A']);
+  }
+});
+
+test('another end, or any TTL, moves it: one stay ends and the next begins with the same since', () => {
+  const permanent = told(created(0, 'A'), added(10, 'A'));
+  const ending = told(created(0, 'A'), added(10, 'A', { end: { expiresAt: 50 } }));
+  const moves: [Facts, Command['end']][] = [
+    [permanent, until(50)],
+    [permanent, ttl(30)],
+    [ending, { kind: 'never' }],
+    [ending, until(51)],
+    [ending, ttl(30)], // which comes to the same end
+  ];
+  for (const [facts, end] of moves) {
+    const decision = decided(facts, asked({ add: ['A'], end }), 20);
+    assert.deepEqual(decision.endings, [{ segmentId: 1, startsAt: 10_000, endsAt: null, ...bob }]);
+    assert.deepEqual(decision.beginnings, [{ segmentId: 1, excluded: false, end, since: 10_000, ...bob }]);
+    assert.deepEqual(decision.unchanged, ['A']);
+  }
+});
+
+test('removing ends the stay; where there is none and no percentage it changes nothing', () => {
+  const decision = decided(told(created(0, 'A'), added(10, 'A')), asked({ remove: ['A'] }), 20);
+  assert.deepEqual(decision.endings, [{ segmentId: 1, startsAt: 10_000, endsAt: null, ...bob }]);
+  assert.deepEqual(decision.beginnings, []);
+  assert.ok(changesNothing(decided(told(created(0, 'A')), asked({ remove: ['A'] }), 20)));
+});
+
+test('removing under a percentage records an exclusion for good, whoever is in or not', () => {
+  const exclusion = { segmentId: 1, excluded: true, end: { kind: 'never' }, since: null, ...bob };
+  for (const buckets of [1, missing('A'), reaching('A'), everybody]) {
+    const segment = created(0, 'A', buckets);
+    assert.deepEqual(decided(told(segment), asked({ remove: ['A'] }), 20).beginnings, [exclusion]);
+    assert.deepEqual(decided(told(segment, added(10, 'A')), asked({ remove: ['A'] }), 20).beginnings, [exclusion]);
+  }
+  assert.deepEqual(decided(told(created(0, 'A', everybody), rated(10, 'A', 0)), asked({ remove: ['A'] }), 20).beginnings, []);
+});
+
+test('removing records an exclusion where a percentage above 0 is only scheduled', () => {
+  const facts = told(created(0, 'A'), rated(40, 'A', missing('A')));
+  assert.equal(decided(facts, asked({ remove: ['A'] }), 20).beginnings[0]?.excluded, true);
+});
+
+test('an exclusion is recorded once, and its repeat changes nothing', () => {
+  const facts = told(created(0, 'A', everybody), removed(10, 'A'));
+  const decision = decided(facts, asked({ remove: ['A'] }), 20);
+  assert.ok(changesNothing(decision));
+  assert.deepEqual(decision.unchanged, ['A']);
+});
+
+test('an add ends the exclusion and begins a stretch of its own', () => {
+  const { endings, beginnings } = decided(told(created(0, 'A', everybody), removed(10, 'A')), asked({ add: ['A'] }), 20);
+  assert.deepEqual(endings, [{ segmentId: 1, startsAt: 10_000, endsAt: null, ...bob }]);
+  assert.equal(beginnings[0]?.since, null);
+});
+
+test('a write takes along what is over: expired at its own end by who set it, of a dead segment at its deletion', () => {
+  const facts = told(
+    created(0, 'A'),
+    created(1, 'B'),
+    created(2, 'C'),
+    added(5, 'A', { end: { ttl: 3 }, by: 'cyd' }),
+    added(6, 'B'),
+    deleted(9, 'B', 'eve'),
+  );
+  assert.deepEqual(decided(facts, asked({ add: ['C'] }), 20).endings, [
+    { segmentId: 1, startsAt: 5_000, endsAt: 8_000, cause: 'ttl', by: 'cyd' },
+    { segmentId: 2, startsAt: 6_000, endsAt: 9_000, cause: 'segment_deleted', by: 'eve' },
+  ]);
+  assert.ok(changesNothing(decided(facts, asked({ remove: ['C'] }), 20)), 'but nobody writes for that alone');
+});
+
+test('a write takes along what ends at this very moment, and what a plan has cut, as the doing of who planned', () => {
+  const segments = told(created(0, 'A'), created(1, 'C'));
+  const ending = withStays(segments, stay(10, 20));
+  assert.deepEqual(decided(ending, asked({ add: ['C'] }), 20).endings, [
+    { segmentId: 1, startsAt: 10_000, endsAt: 20_000, cause: 'ttl', by: 'bob' },
+  ]);
+  assert.deepEqual(decided(ending, asked({ add: ['C'] }), 19.999).endings, []);
+  const cut = withStays(segments, stay(10), stay(15, 30, { begunBy: 'cyd' }));
+  assert.deepEqual(decided(cut, asked({ add: ['C'] }), 20).endings, [
+    { segmentId: 1, startsAt: 10_000, endsAt: 15_000, cause: 'request', by: 'cyd' },
+  ]);
+});
+
+test('a later add or remove of the pair replaces the plan, and what stands with it', () => {
+  const both = [10_000, 30_000];
+  const facts = withStays(told(created(0, 'A')), stay(10), stay(30, 40));
+  for (const command of [asked({ add: ['A'] }), asked({ add: ['A'], end: ttl(5) }), asked({ remove: ['A'] })]) {
+    assert.deepEqual(
+      decided(facts, command, 20).endings.map(({ startsAt }) => startsAt),
+      both,
+    );
+  }
+  const planAlone = decided(withStays(told(created(0, 'A')), stay(30, 40)), asked({ remove: ['A'] }), 20);
+  assert.deepEqual(
+    planAlone.endings.map(({ startsAt }) => startsAt),
+    [30_000],
+  );
+  assert.deepEqual(planAlone.unchanged, ['A']);
+});
+
+test('a decision is good until time alone changes something, or its own end has come', () => {
+  const segment = told(created(0, 'A'), created(1, 'B'));
+  const goodUntil = (facts: Facts, command: Partial<Command>, at = 20) =>
+    decided(facts, asked({ add: ['B'], ...command }), at).goodUntil;
+  assert.equal(goodUntil(segment, {}), Infinity);
+  assert.equal(goodUntil(withStays(segment, stay(10, 30)), {}), 30_000, 'an expiry');
+  assert.equal(goodUntil(withStays(segment, stay(25, 30)), {}), 25_000, 'a planned start');
+  assert.equal(goodUntil(told(created(0, 'A'), created(1, 'B'), rated(40, 'A', 100)), {}), 40_000, 'a scheduled percentage');
+  assert.equal(goodUntil(withStays(segment, stay(10, 30)), { end: until(29) }), 29_000, 'the end asked for');
+  assert.equal(goodUntil(segment, { end: ttl(1) }), lastMoment - 999, 'the last moment that a TTL can end before');
+  assert.equal(goodUntil(withStays(segment, stay(10, 15)), {}), Infinity, 'what is over does not count');
+});
+
+test('a decision for the very moment of a change holds for that millisecond alone', () => {
+  for (const facts of [withStays(told(created(0, 'A')), stay(10, 20)), withStays(told(created(0, 'A')), stay(20, 30))]) {
+    assert.equal(decided(facts, asked({ add: ['A'] }), 20).goodUntil, 20_001);
+  }
+});
+
+test('every slug without a living segment is told, with its place', () => {
+  const facts = told(created(0, 'A'), created(1, 'GONE'), deleted(10, 'GONE'));
+  assert.deepEqual(decide(facts, asked({ add: ['NONE', 'A'], remove: ['GONE'] }), 20_000), {
+    refused: 'segment_not_found',
+    slugs: [
+      { path: 'add/0', slug: 'NONE' },
+      { path: 'remove/0', slug: 'GONE' },
+    ],
+  });
+  assert.ok('refused' in decide(facts, asked({ add: ['a'] }), 20_000), 'slugs differ by case');
+});
+
+test('an end that is not in the future is refused: the moment itself is too late', () => {
+  const facts = told(created(0, 'A'));
+  for (const end of [until(20), until(19.999), until(0)]) {
+    assert.deepEqual(decide(facts, asked({ add: ['A'], end }), 20_000), { refused: 'end_not_future', end: end.moment });
+  }
+  assert.ok('added' in decide(facts, asked({ add: ['A'], end: until(20.001) }), 20_000));
+});
+
+test('a TTL that ends after the year 9999 is refused', () => {
+  const longest = lastMoment - 20_000;
+  const command = (milliseconds: number) => asked({ add: ['A'], end: { kind: 'ttl', milliseconds } });
+  assert.ok('added' in decide(told(created(0, 'A')), command(longest), 20_000));
+  for (const milliseconds of [longest + 1, Number.MAX_VALUE]) {
+    assert.deepEqual(decide(told(created(0, 'A')), command(milliseconds), 20_000), {
+      refused: 'end_too_late',
+      latestMilliseconds: longest,
+    });
+  }
+});
