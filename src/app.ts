@@ -11,6 +11,7 @@ import { authenticate, keyOf } from './http/authenticate.ts';
 import { parseJsonStrictly } from './http/body.ts';
 import { closeConnectionsWhenStopping } from './http/closing.ts';
 import { describeApi } from './http/openapi.ts';
+import { answerUnreadable } from './http/unreadable-requests.ts';
 import { answerUnknownRoutes, maxParamLength } from './http/unknown-routes.ts';
 import { refuseUndecodableQueries, validatorCompiler } from './http/validation.ts';
 import { membershipRoutes } from './memberships/memberships.routes.ts';
@@ -57,7 +58,8 @@ export async function buildApp({ database, links, logger }: AppOptions) {
     routerOptions: { maxParamLength },
     requestTimeout: 60_000,
     forceCloseConnections: 'idle',
-    return503OnClosing: true,
+    return503OnClosing: false, // see closing.ts
+    clientErrorHandler: answerUnreadable,
     // A path that cannot be decoded meets no route and no hook; it needs a key like any other.
     frameworkErrors: (error, request, reply) => {
       reply.headers({ 'x-request-id': request.id, 'x-content-type-options': 'nosniff' });

@@ -15,7 +15,10 @@ const rules: Record<Kind, { ours: readonly Kind[]; libraries: RegExp }> = {
   store: { ours: ['store', 'db', 'pure'], libraries: /^(node:timers\/promises|node:crypto)$/ },
   schemas: { ours: ['schemas', 'pure'], libraries: /^typebox$/ },
   pure: { ours: ['pure'], libraries: /^(node:crypto|temporal-polyfill|csv-stringify\/sync)$/ },
-  http: { ours: ['http', 'schemas', 'pure', 'db'], libraries: /^(fastify|@fastify\/.+|typebox|ajv|find-my-way|prom-client)$/ },
+  http: {
+    ours: ['http', 'schemas', 'pure', 'db'],
+    libraries: /^(fastify|@fastify\/.+|typebox|ajv|find-my-way|prom-client|node:(http|net|crypto))$/,
+  },
   db: { ours: ['db', 'pure'], libraries: /^(pg|node:.+)$/ },
   wiring: { ours: ['routes', 'service', 'store', 'schemas', 'pure', 'http', 'db', 'wiring'], libraries: /./ },
 };

@@ -19,7 +19,14 @@ export async function serve(): Promise<void> {
   let app: App | undefined;
   let connected: Connected | undefined;
   const stopping = closeWithGrace(
-    { delay: graceMs, skip: ['beforeExit'], logger: { error: (...words) => logger.error({ words }, 'stopping failed') } },
+    {
+      delay: graceMs,
+      skip: ['beforeExit'],
+      logger: {
+        error: (...words: unknown[]) =>
+          logger.error({ err: words.find((word) => word instanceof Error) }, `stopping: ${String(words[0])}`),
+      },
+    },
     async ({ err, signal }) => {
       if (err) logger.error({ err }, 'stopping after a failure');
       else logger.info(`stopping (${signal ?? 'asked to'})`);

@@ -28,15 +28,14 @@ export function answerProblem(error: unknown, request: FastifyRequest, reply: Fa
     .code(status)
     .type('application/problem+json')
     .serializer((body: unknown) => JSON.stringify(body))
-    .send({
-      type: `/problems/${problem.code}`,
-      title,
-      status,
-      detail: problem.message,
-      code: problem.code,
-      request_id: request.id,
-      ...(problem.faults.length > 0 ? { errors: problem.faults } : {}),
-    });
+    .send(problemBody(problem, request.id));
+}
+
+/** The wire form of a problem. */
+export function problemBody({ code, message, faults }: Problem, requestId: string) {
+  const [status, title] = problems[code];
+  const errors = faults.length > 0 ? { errors: faults } : {};
+  return { type: `/problems/${code}`, title, status, detail: message, code, request_id: requestId, ...errors };
 }
 
 const ofDatabase: Record<NonNullable<Failure>, [ProblemCode, string]> = {

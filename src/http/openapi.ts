@@ -36,7 +36,13 @@ export async function describeApi(app: FastifyInstance) {
     page.addHook('onRoute', (route) => {
       route.config = { ...route.config, scope: 'none' };
     });
-    await page.register(swaggerUi, { routePrefix: '/docs', staticCSP: true, logLevel: 'warn' });
+    await page.register(swaggerUi, {
+      routePrefix: '/docs',
+      staticCSP: true,
+      // Without it the page would look for its own files by https where the service is reached by http.
+      transformStaticCSP: (header) => header.replace(/;? *upgrade-insecure-requests/, ''),
+      logLevel: 'warn',
+    });
   });
   app.get(
     '/openapi.json',

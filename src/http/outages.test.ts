@@ -22,12 +22,12 @@ async function asAdmin<T>(use: (admin: pg.Client) => Promise<T>): Promise<T> {
   }
 }
 
-/** Ends every session of the database, and waits until they are gone. */
+/** Ends every session of the database, and waits until both sides know. */
 async function cutOff(admin: pg.Client) {
   await admin.query(`select pg_terminate_backend(pid) from pg_stat_activity where datname = $1`, [name]);
   for (let tries = 0; tries < 200; tries++) {
     const { rowCount } = await admin.query(`select from pg_stat_activity where datname = $1`, [name]);
-    if (rowCount === 0) return;
+    if (rowCount === 0 && database.pool.totalCount === 0) return;
     await wait(10);
   }
   assert.fail('sessions of the database are still there');

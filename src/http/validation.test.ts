@@ -93,6 +93,7 @@ test('a value is quoted short enough for a message, and as well-formed text', ()
   assert.equal(quoted('a'.repeat(60)), `"${'a'.repeat(60)}"`);
   assert.equal(quoted('a'.repeat(61)), `"${'a'.repeat(60)}… (61 characters)"`);
   assert.equal(quoted(`a\ud800"`), '"a\ufffd\\""');
+  assert.equal(quoted('🌈'.repeat(61)), `"${'🌈'.repeat(60)}… (61 characters)"`);
   assert.equal(quoted([1, 2]), 'a list of 2');
   assert.equal(quoted({}), 'an object');
   assert.equal(quoted(null), 'null');

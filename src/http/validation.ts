@@ -63,7 +63,8 @@ function problemOf(errors: ErrorObject[], httpPart: string | undefined): Problem
     .slice(0, maxFaults)
     .map((error) => faultOf(error, httpPart));
   const { path, message } = faults[0]!;
-  const rest = errors.length > 1 ? ` And ${errors.length - 1} more, see errors.` : '';
+  const listed = errors.length > maxFaults ? `of which errors lists the first` : 'see errors';
+  const rest = errors.length > 1 ? ` And ${errors.length - 1} more, ${listed}.` : '';
   return new Problem('invalid_request', `${path === '' ? (httpPart ?? 'request') : path} ${message}${rest}`, { faults });
 }
 

@@ -127,9 +127,9 @@ test('a write takes along what ends at this very moment, and what a plan has cut
   ]);
   assert.deepEqual(decided(ending, asked({ add: ['C'] }), 19.999).endings, []);
   const cut = withStays(segments, stay(10), stay(15, 30, { begunBy: 'cyd' }));
-  assert.deepEqual(decided(cut, asked({ add: ['C'] }), 20).endings, [
-    { segmentId: 1, startsAt: 10_000, endsAt: 15_000, cause: 'request', by: 'cyd' },
-  ]);
+  const byWhoPlanned = { segmentId: 1, startsAt: 10_000, endsAt: 15_000, cause: 'request', by: 'cyd' };
+  assert.deepEqual(decided(cut, asked({ add: ['C'] }), 20).endings, [byWhoPlanned]);
+  assert.deepEqual(decided(cut, asked({ remove: ['A'] }), 20).endings[1], byWhoPlanned, 'also when the plan itself is ended now');
 });
 
 test('a later add or remove of the pair replaces the plan, and what stands with it', () => {
@@ -186,6 +186,14 @@ test('an end that is not in the future is refused: the moment itself is too late
     assert.deepEqual(decide(facts, asked({ add: ['A'], end }), 20_000), { refused: 'end_not_future', end: end.moment });
   }
   assert.ok('added' in decide(facts, asked({ add: ['A'], end: until(20.001) }), 20_000));
+});
+
+test('what is wrong with the request in itself is told before a slug that is not known', () => {
+  const facts = told(created(0, 'A'));
+  for (const end of [until(20), { kind: 'ttl', milliseconds: lastMoment }] as const) {
+    const refusal = decide(facts, asked({ add: ['NONE'], end }), 20_000);
+    assert.ok('refused' in refusal && refusal.refused !== 'segment_not_found');
+  }
 });
 
 test('a TTL that ends after the year 9999 is refused', () => {

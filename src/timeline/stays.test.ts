@@ -1,7 +1,20 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { second } from '../../test/model/core-run.ts';
-import { added, created, deleted, patched, rated, removed, stay, told, withStays } from '../../test/model/story.ts';
+import {
+  added,
+  asked,
+  created,
+  decided,
+  deleted,
+  patched,
+  rated,
+  removed,
+  stay,
+  told,
+  withStays,
+} from '../../test/model/story.ts';
+import { applied } from './applied.ts';
 import type { Facts } from './facts.ts';
 import { toldStays } from './stays.ts';
 
@@ -57,6 +70,14 @@ test('a plan is told before its start, and what it takes over from goes on until
 test('a plan in a segment that was deleted before its start was nothing', () => {
   const facts = withStays(told(created(0, 'A'), deleted(20, 'A')), stay(30, 40));
   assert.deepEqual([...standing(facts, 25), ...over(facts, 50)], []);
+});
+
+test('a membership whose segment was deleted at the very start of its plan ended by the deletion, tidied away or not', () => {
+  const story = [created(0, 'A'), created(1, 'B'), deleted(20, 'A', 'eve')];
+  const before = withStays(told(...story), stay(10), stay(20, 30, { begunBy: 'cyd' }));
+  const after = applied(before, decided(before, asked({ add: ['B'] }), 40), 40_000);
+  assert.deepEqual(over(after, 39), ['A: in from 10 to 20 by bob, ended by eve: segment_deleted']);
+  assert.deepEqual(over(before, 39), over(after, 39));
 });
 
 test('both lives of a slug are told, oldest first', () => {

@@ -7,6 +7,7 @@ import { eventsBetween } from '../../src/timeline/events.ts';
 import { explain } from '../../src/timeline/explain.ts';
 import type { Facts, Moment, Stay } from '../../src/timeline/facts.ts';
 import { segmentsAt } from '../../src/timeline/segments-at.ts';
+import { toldStays } from '../../src/timeline/stays.ts';
 import { anyCommand, anyFacts, horizon, present } from './any-facts.ts';
 
 const moments = Array.from({ length: horizon + 20 }, (_, moment) => moment);
@@ -93,11 +94,12 @@ test('what is told as added, removed or unchanged is what a reader sees change, 
   );
 });
 
-test('a write changes nothing that was: not who was in, not one event with its cause and actor', () => {
+test('a write changes nothing that was: not who was in, not one event with its cause and actor, not who ended what by hand', () => {
   fc.assert(
     fc.property(anyFacts, anyCommand, decidedAt, (facts, command, moment) => {
       const after = applied(facts, accepted(facts, command, moment), moment);
       assert.deepEqual(eventsBetween(after, 0, moment), eventsBetween(facts, 0, moment));
+      assert.deepEqual(toldStays(after, moment - 1, true), toldStays(facts, moment - 1, true));
       for (const past of moments.slice(0, moment)) assert.deepEqual(segmentsAt(after, past), segmentsAt(facts, past));
     }),
     runs,

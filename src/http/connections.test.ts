@@ -1,0 +1,60 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { connect, type AddressInfo } from 'node:net';
+import { test } from 'node:test';
+import { startApp } from '../../test/support/app.ts';
+import { until } from '../../test/support/service.ts';
+
+/** What a listening app sends back, to the end of the connection, to bytes sent as they are. */
+async function exchange(port: number, text: string): Promise<string> {
+  const socket = connect(port, '127.0.0.1');
+  let received = '';
+  socket.setEncoding('utf8').on('data', (part: string) => (received += part));
+  const ended = once(socket, 'close');
+  socket.write(text);
+  await ended;
+  return received;
+}
+
+for (const [what, text, detail] of [
+  ['what is no HTTP', 'HELO there\r\n\r\n', 'not valid HTTP/1.1'],
+  [
+    'a head of more than 16 KiB',
+    `GET /v1/segments HTTP/1.1\r\nHost: x\r\nX-Large: ${'x'.repeat(20_000)}\r\n\r\n`,
+    'larger than 16 KiB',
+  ],
+] as const) {
+  test(`${what} is answered with a problem, and the connection ended`, async () => {
+    const { app } = await startApp();
+    await app.listen({ port: 0 });
+    const answer = await exchange((app.server.address() as AddressInfo).port, text);
+    const [head, body] = answer.split('\r\n\r\n') as [string, string];
+    assert.match(head, /^HTTP\/1\.1 400 Bad Request\r\nContent-Type: application\/problem\+json\r\n/);
+    const problem = JSON.parse(body) as { code: string; detail: string; status: number };
+    assert.deepEqual([problem.code, problem.status, problem.detail.includes(detail)], ['invalid_request', 400, true]);
+  });
+}
+
+test('a request that comes while the process stops is refused as a problem, and the one under way is answered', async () => {
+  const { app, keys, database } = await startApp();
+  await app.listen({ port: 0 });
+  const socket = connect((app.server.address() as AddressInfo).port, '127.0.0.1');
+  let received = '';
+  socket.setEncoding('utf8').on('data', (part: string) => (received += part));
+  const ended = once(socket, 'close');
+  const request = `GET /v1/segments HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${keys.read}\r\n\r\n`;
+
+  const holder = await database.pool.connect();
+  await holder.query('begin; lock table api_keys in access exclusive mode');
+  socket.write(request);
+  const blocked = `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;
+  await until(async () => (await holder.query(blocked)).rowCount === 1, 'the first request to wait for the database');
+  const closed = app.close();
+  socket.write(request);
+  await holder.query('commit');
+  holder.release();
+  await Promise.all([ended, closed]);
+  const [first, second] = [...received.matchAll(/HTTP\/1\.1 (\d+)/g)].map(([, status]) => status);
+  assert.equal(first, '200');
+  assert.ok(second === undefined || (second === '503' && received.includes('"code":"overloaded"')), received);
+});

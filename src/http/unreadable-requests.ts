@@ -1,0 +1,28 @@
+import { randomUUID } from 'node:crypto';
+import { STATUS_CODES } from 'node:http';
+import type { Socket } from 'node:net';
+import { problemBody } from './answer-problem.ts';
+import { Problem, problems } from './problem.ts';
+
+/** Answers what Node could not read as HTTP, which meets neither routes nor hooks: a problem like any other, then the end. */
+export function answerUnreadable(error: NodeJS.ErrnoException, socket: Socket) {
+  if (error.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy(error);
+    return;
+  }
+  const problem = new Problem('invalid_request', reasons[error.code ?? ''] ?? 'The request is not valid HTTP/1.1.');
+  const [status] = problems[problem.code];
+  const body = JSON.stringify(problemBody(problem, randomUUID()));
+  const head = [
+    `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
+    'Content-Type: application/problem+json',
+    `Content-Length: ${Buffer.byteLength(body)}`,
+    'Connection: close',
+  ];
+  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);
+}
+
+const reasons: Record<string, string> = {
+  HPE_HEADER_OVERFLOW: 'The head of the request, its path and headers, is larger than 16 KiB.',
+  ERR_HTTP_REQUEST_TIMEOUT: 'The request took longer than 60 seconds to arrive.',
+};
