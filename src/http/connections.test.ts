@@ -48,7 +48,7 @@ test('a request that comes while the process stops is refused as a problem, and 
   await holder.query('begin; lock table api_keys in access exclusive mode');
   socket.write(request);
   const blocked = `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;
-  await until(async () => (await holder.query(blocked)).rowCount === 1, 'the first request to wait for the database');
+  await until(async () => (await database.pool.query(blocked)).rowCount === 1, 'the first request to wait for the database');
   const closed = app.close();
   socket.write(request);
   await holder.query('commit');
