@@ -154,8 +154,9 @@ function leftovers(facts: Facts, named: readonly Ending[], moment: Moment): Endi
     const next = staysOf(facts, stay.segmentId).find((other) => other.endedCause === null && other.startsAt > stay.startsAt);
     const over = Math.min(stay.endsAt, deletedAt, next?.startsAt ?? Infinity);
     if (over > moment || endingOf(stay)) return [];
-    if (over === stay.endsAt) return [ending(stay, 'ttl', stay.begunBy, over)];
+    // In the order of the causes of an exit.
     if (over === deletedAt) return [ending(stay, 'segment_deleted', deletedBy!, over)];
+    if (over === stay.endsAt) return [ending(stay, 'ttl', stay.begunBy, over)];
     const takenBack = over === moment ? endingOf(next!) : undefined;
     return [ending(stay, takenBack?.cause ?? next!.begunCause, takenBack?.by ?? next!.begunBy, over)];
   });

@@ -112,3 +112,11 @@ const over = (facts: Facts, at: number) =>
     ({ slug, excluded, startsAt, endsAt, begunBy, endedBy, endedCause }) =>
       `${slug}: ${excluded ? 'kept out' : 'in'} from ${startsAt / second} to ${endsAt / second} by ${begunBy}, ended by ${endedBy}: ${endedCause}`,
   );
+
+test('where an end and the deletion of the segment coincide, the deletion ended it, as in the history', () => {
+  const facts = told(created(0, 'A'), added(10, 'A', { end: { ttl: 10 } }), deleted(20, 'A'));
+  assert.deepEqual(
+    toldStays(facts, 30 * second, true).map(({ endedCause }) => endedCause),
+    ['segment_deleted'],
+  );
+});

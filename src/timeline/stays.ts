@@ -29,7 +29,8 @@ function told(facts: Facts, stay: Stay, next: Stay | undefined, moment: Moment):
       : { ...stay, slug, endsAt, endedBy: null, endedCause: null };
   if (stay.endedCause !== null) return end(stay.endsAt, stay.endedBy, stay.endedCause);
   const nextStart = next?.startsAt ?? Infinity;
-  if (deletedAt < stay.endsAt && deletedAt <= nextStart) return end(deletedAt, deletedBy, 'segment_deleted');
+  if (deletedAt < Infinity && deletedAt <= stay.endsAt && deletedAt <= nextStart)
+    return end(deletedAt, deletedBy, 'segment_deleted');
   if (nextStart < stay.endsAt) return end(nextStart, next!.begunBy, next!.begunCause);
   return end(stay.endsAt, stay.begunBy, 'ttl');
 }
