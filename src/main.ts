@@ -27,7 +27,9 @@ const log = (line: string) => void process.stderr.write(`${line}\n`);
 
 async function run(): Promise<void> {
   const { values, positionals } = parse();
-  const [command, action] = positionals;
+  const [command, action, extra] = positionals;
+  const surplus = command === 'keys' ? extra : action;
+  if (surplus !== undefined) throw new CommandError(`${command} takes no ${JSON.stringify(surplus)}. See segmentd --help.`);
   if (values.help || command === 'help') return void process.stdout.write(help);
   if (command === 'serve') return serve();
   if (command === 'migrate') return runMigrate();
@@ -40,7 +42,9 @@ function parse() {
     const options = { help: { type: 'boolean', short: 'h' }, name: { type: 'string' }, scope: { type: 'string' } } as const;
     return parseArgs({ options, allowPositionals: true });
   } catch (error) {
-    throw new CommandError(`${(error as Error).message} See segmentd --help.`, { cause: error });
+    throw new CommandError(`${(error as Error).message.split('. ', 1)[0]!.replace(/\.$/, '')}. See segmentd --help.`, {
+      cause: error,
+    });
   }
 }
 

@@ -50,13 +50,14 @@ async function waitForAnswer({ pool }: Database, limitSeconds: number, log: (lin
     } catch (error) {
       const reason = reasonOf(error);
       if (failureOf(error) !== 'unavailable') throw new CommandError(`The database refused: ${reason}.`, { cause: error });
-      if (performance.now() + 1000 > giveUpAt) {
+      const leftMs = giveUpAt - performance.now();
+      if (leftMs <= 0) {
         throw new CommandError(`The database did not answer within ${limitSeconds} s: ${reason}. Is DATABASE_URL right?`, {
           cause: error,
         });
       }
       log(`waiting for the database (try ${attempt}): ${reason}`);
-      await wait(1000);
+      await wait(Math.min(1000, leftMs));
     }
   }
 }

@@ -154,3 +154,17 @@ test('an address that is taken is named in one line', async () => {
   assert.equal(await second.exited, 1);
   assert.match(second.output(), new RegExp(`^segmentd: HOST and PORT: 127\\.0\\.0\\.1:${port} cannot be listened on`));
 });
+
+test('a word too many is refused', async () => {
+  const { output, exited } = runMain(['serve', 'twice'], {}, folder);
+  assert.equal(await exited, 1);
+  assert.equal(output(), 'segmentd: serve takes no "twice". See segmentd --help.\n');
+});
+
+test('SIGTERM also ends a start that still waits for its database', async () => {
+  const env = { DATABASE_URL: 'postgres://nobody@127.0.0.1:1/none', DATABASE_WAIT_SECONDS: '60' };
+  const { process: child, output, exited } = runMain(['serve'], env, folder);
+  await until(() => output().includes('waiting for the database'), 'it to wait');
+  child.kill('SIGTERM');
+  assert.equal(await exited, 0);
+});

@@ -625,3 +625,15 @@ function removeLinks(project: string): string[] {
   for (const link of links) unlinkSync(link);
   return links;
 }
+
+test(
+  'a folder in which nothing can be made is refused, not tried for ever',
+  { timeout: 20_000, skip: process.platform !== 'linux' && 'needs /proc' },
+  async () => {
+    await assert.rejects(
+      openEmbeddedPostgres({ dataDir: '/proc/segmentd', role: 'join', log: () => undefined }),
+      (error) =>
+        error instanceof EmbeddedPostgresError && /No data can be kept in \/proc\/segmentd .*set DATA_DIR/.test(error.message),
+    );
+  },
+);

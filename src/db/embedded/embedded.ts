@@ -52,7 +52,7 @@ export async function openEmbeddedPostgres({ dataDir, role, log }: Options): Pro
 }
 
 /** Failures of the file system that another folder, or another user, mends. */
-const unusableFolderCodes = new Set(['EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'EEXIST', 'ENOSPC', 'ENAMETOOLONG']);
+const unusableFolderCodes = new Set(['EACCES', 'ENOENT', 'EPERM', 'EROFS', 'ENOTDIR', 'EEXIST', 'ENOSPC', 'ENAMETOOLONG']);
 
 async function useServer(server: Server, role: Role, dataDir: string): Promise<EmbeddedPostgres> {
   const { cluster, log } = server;

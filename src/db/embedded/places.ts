@@ -13,6 +13,7 @@ import {
   realpath,
   rename,
   rm,
+  stat,
 } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
@@ -84,11 +85,20 @@ export async function makePrivate(folder: string, account: Account): Promise<str
   return folder;
 }
 
-/** Like `mkdir -p`, but what it makes is open to the account whatever the umask. */
+/**
+ * Like `mkdir -p`, but what it makes is open to the account whatever the umask. Not by Node's `recursive`, which goes on for
+ * ever where a file system (`/proc`) says of a folder below one that exists that there is no such file.
+ */
 export async function makeFolder(folder: string, account: Account): Promise<void> {
-  const first = await mkdir(folder, { recursive: true });
-  if (first === undefined || !account.foreign) return;
-  for (let made = folder; made.length >= first.length; made = dirname(made)) await chmod(made, 0o755);
+  if (await exists(folder)) {
+    if (!(await stat(folder)).isDirectory()) throw Object.assign(new Error(`${folder} is no folder`), { code: 'ENOTDIR' });
+    return;
+  }
+  if (dirname(folder) !== folder) await makeFolder(dirname(folder), account);
+  await mkdir(folder).catch((error: unknown) => {
+    if (codeOf(error) !== 'EEXIST') throw error; // another process was first
+  });
+  if (account.foreign) await chmod(folder, 0o755);
 }
 
 /**
