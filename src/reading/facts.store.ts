@@ -67,7 +67,11 @@ export function factsStore({ pool, clock }: Database, definitions: DefinitionsSt
   };
 }
 
-const clockColumns = `d.version, (extract(epoch from statement_timestamp()) * 1000000)::bigint as clock_before,
+/**
+ * The start of the transaction comes before its snapshot. `statement_timestamp()` does not: with a prepared statement the
+ * snapshot is taken when it is bound and that clock is set when it is executed.
+ */
+const clockColumns = `d.version, (extract(epoch from transaction_timestamp()) * 1000000)::bigint as clock_before,
     (extract(epoch from clock_timestamp()) * 1000000)::bigint as clock_after`;
 
 /** By the primary keys of `users` and `memberships`, whatever the number of ids. */

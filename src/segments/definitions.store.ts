@@ -12,12 +12,6 @@ export interface SegmentRecord extends Segment {
 
 export type SegmentDefinitions = Definitions<SegmentRecord>;
 
-/** The definitions as they stand in the database, and its clock before they were read: every change acknowledged by then is in. */
-export interface DefinitionsRead {
-  readonly definitions: SegmentDefinitions;
-  readonly asOf: Moment;
-}
-
 export type DefinitionsStore = ReturnType<typeof definitionsStore>;
 
 /**
@@ -42,7 +36,7 @@ export function definitionsStore({ pool, clock }: Database) {
     maxItems: 10_000,
     run: async (items) => {
       const { rows } = await pool.query<Stamp>({ name: 'definitions.version', text: versionText });
-      clock.observe(rows[0]!.clock_after);
+      clock.observe(rows[0]!.clock);
       return items.map(() => rows[0]!);
     },
   });
@@ -58,20 +52,18 @@ export function definitionsStore({ pool, clock }: Database) {
     },
 
     /** As they stand: every change acknowledged before the call is in. */
-    async current(): Promise<DefinitionsRead> {
+    async current(): Promise<SegmentDefinitions> {
       for (;;) {
-        const { version, clock_before } = await stamp(null);
-        if (cached && cached.version >= version) return { definitions: cached, asOf: Math.floor(clock_before / 1000) };
+        const { version } = await stamp(null);
+        if (cached && cached.version >= version) return cached;
         await loadOnce();
       }
     },
   };
 }
 
-/** `clock_before` is read before the statement's snapshot is taken, `clock_after` while it runs. */
 const versionText = `select version,
-    (extract(epoch from statement_timestamp()) * 1000000)::bigint as clock_before,
-    (extract(epoch from clock_timestamp()) * 1000000)::bigint as clock_after
+    (extract(epoch from clock_timestamp()) * 1000000)::bigint as clock
   from definitions`;
 
 const loadText = `select d.version, d.revision, s.segment_id, s.slug, s.description, s.salt, s.exclusive_group,
@@ -81,8 +73,7 @@ const loadText = `select d.version, d.revision, s.segment_id, s.slug, s.descript
 
 interface Stamp {
   version: number;
-  clock_before: number;
-  clock_after: number;
+  clock: number;
 }
 
 interface DefinitionRow {

@@ -41,7 +41,7 @@ export function segmentsService(
   const changing = async (decide: (current: SegmentDefinitions) => Change): Promise<SegmentAnswer> => {
     const giveUpAt = performance.now() + patienceMs;
     for (;;) {
-      const { definitions: current } = await definitions.current();
+      const current = await definitions.current();
       const change = decide(current);
       if ('unchanged' in change) return { segment: change.unchanged, revision: current.revision };
       const revision = await change.apply(current.version).catch((error: unknown) => {
@@ -66,13 +66,13 @@ export function segmentsService(
   return {
     /** As it stands; 404 `segment_not_found`. */
     async find(slug: string): Promise<CountedSegment> {
-      const [found] = await counted([living((await definitions.current()).definitions, slug)]);
+      const [found] = await counted([living(await definitions.current(), slug)]);
       return found!;
     },
 
     /** The living ones with a slug after `after` that starts with `prefix`, in byte order. */
     async list({ prefix, after, limit }: { prefix: string; after: string; limit: number }): Promise<CountedSegment[]> {
-      const { definitions: current } = await definitions.current();
+      const current = await definitions.current();
       const page = current.segments
         .filter(({ slug, deletedAt }) => deletedAt === Infinity && slug > after && slug.startsWith(prefix))
         .sort((a, b) => (a.slug < b.slug ? -1 : 1))
@@ -82,7 +82,7 @@ export function segmentsService(
 
     /** Those in by hand now, with an id after `after`, in byte order. 404 `segment_not_found`. */
     async members(slug: string, after: string, limit: number): Promise<Member[]> {
-      const { id } = living((await definitions.current()).definitions, slug);
+      const { id } = living(await definitions.current(), slug);
       return members.list(id, clock.now(), after, limit);
     },
 
