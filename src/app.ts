@@ -19,7 +19,7 @@ import { membershipsService } from './memberships/memberships.service.ts';
 import { membershipsStore } from './memberships/memberships.store.ts';
 import { makeMetrics, measureRequests } from './http/metrics.ts';
 import { operatingRoutes } from './operating/operating.routes.ts';
-import { findObstacles } from './operating/readiness.store.ts';
+import { obstaclesOf } from './operating/readiness.store.ts';
 import { factsStore } from './reading/facts.store.ts';
 import { settledStore } from './reading/settled.store.ts';
 import { definitionsStore } from './segments/definitions.store.ts';
@@ -80,6 +80,7 @@ export async function buildApp({ database, links, logger }: AppOptions) {
   // Before anything that may refuse, so that refusals have the headers too.
   await app.register(helmet, {
     global: true,
+    strictTransportSecurity: false, // whoever ends TLS decides that, for a domain that is theirs
     contentSecurityPolicy: { useDefaults: false, directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] } },
   });
   closeConnectionsWhenStopping(app);
@@ -101,6 +102,6 @@ export async function buildApp({ database, links, logger }: AppOptions) {
     ),
   );
   await app.register(historyRoutes(historyService(facts, settled), links, now));
-  await app.register(operatingRoutes(() => findObstacles(database), metrics));
+  await app.register(operatingRoutes(obstaclesOf(database), metrics));
   return app;
 }

@@ -50,12 +50,10 @@ export function keysStore({ pool }: Database) {
       }
     },
 
-    /** Only into an empty table; of several processes that try at once one succeeds (they lock the table in turn). */
+    /** Only into an empty table. Of several processes that try at once with one name the primary key lets one succeed. */
     async insertFirst({ name, scope }: Key, sha256: Buffer): Promise<boolean> {
       const { rowCount } = await pool.query(
-        `with first as (select pg_advisory_xact_lock(hashtext('api_keys')))
-         insert into api_keys (name, sha256, scope) select $1, $2, $3 from first where not exists (select from api_keys)
-         on conflict do nothing`,
+        `insert into api_keys (name, sha256, scope) select $1, $2, $3 where not exists (select from api_keys) on conflict do nothing`,
         [name, sha256, scope],
       );
       return rowCount === 1;

@@ -49,7 +49,7 @@ async function waitForAnswer({ pool }: Database, limitSeconds: number, log: (lin
       return;
     } catch (error) {
       const reason = reasonOf(error);
-      if (failureOf(error) !== 'unavailable') throw new CommandError(`The database refused: ${reason}.`, { cause: error });
+      if (!failureOf(error)) throw new CommandError(`The database refused: ${reason}.`, { cause: error });
       const leftMs = giveUpAt - performance.now();
       if (leftMs <= 0) {
         throw new CommandError(`The database did not answer within ${limitSeconds} s: ${reason}. Is DATABASE_URL right?`, {

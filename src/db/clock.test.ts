@@ -111,3 +111,10 @@ const anyHappenings = fc.array(
   ),
   { maxLength: 60 },
 );
+
+test('what the database has said once is not unsaid by an answer that comes late, asked in between or not', () => {
+  const clock = databaseClock(() => 0);
+  clock.observe(1_000_000);
+  clock.observe(900_000);
+  assert.equal(clock.now(), 1_000);
+});

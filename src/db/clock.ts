@@ -19,6 +19,8 @@ export function databaseClock(monotonicMilliseconds: () => number = () => perfor
   let latest = 0;
   return {
     observe(microseconds) {
+      // A late answer may move the anchor back, but what the database has said once is not unsaid.
+      latest = Math.max(latest, Math.floor(microseconds / 1000));
       anchor = microseconds / 1000;
       anchoredAt = monotonicMilliseconds();
     },

@@ -4,7 +4,23 @@ import pg from 'pg';
 import { brokenConstraint, failureOf } from './failures.ts';
 
 test('a database that is gone, starting, stopping, full or a standby is unavailable', () => {
-  const codes = ['08000', '08003', '08006', '53300', '57P01', '57P02', '57P03', '57P05', '25006', '25P03', '28P01', '3D000'];
+  const codes = [
+    '08000',
+    '08003',
+    '08006',
+    '53100',
+    '53300',
+    '53400',
+    '58030',
+    '57P01',
+    '57P02',
+    '57P03',
+    '57P05',
+    '25006',
+    '25P03',
+    '28P01',
+    '3D000',
+  ];
   for (const code of codes) assert.equal(failureOf(answered(code)), 'unavailable', code);
 });
 
@@ -19,15 +35,15 @@ test('what the driver says without a code of a connection that broke or never ca
     'Connection terminated',
     'Connection terminated unexpectedly',
     'Connection terminated due to connection timeout',
-    'timeout exceeded when trying to connect',
     'Query read timeout',
     'Client has encountered a connection error and is not queryable',
   ];
   for (const text of texts) assert.equal(failureOf(new Error(text)), 'unavailable', text);
 });
 
-test('a statement or a lock past its limit, or no memory, is too much to do', () => {
-  for (const code of ['57014', '55P03', '53200']) assert.equal(failureOf(answered(code)), 'overloaded', code);
+test('a statement or a lock past its limit, no memory, no free connection, or a transaction that gave way is too much to do', () => {
+  assert.equal(failureOf(new Error('timeout exceeded when trying to connect')), 'overloaded');
+  for (const code of ['57014', '55P03', '53200', '40001', '40P01']) assert.equal(failureOf(answered(code)), 'overloaded', code);
 });
 
 test("a clock behind its own history is told apart by the code of the project's own", () => {

@@ -165,4 +165,7 @@ function historyPosition(cursor: string) {
   return { after: { at, operation, segment }, to } as const;
 }
 
-const hostOf = (request: FastifyRequest) => `${request.protocol}://${request.host}`;
+function hostOf({ protocol, host }: FastifyRequest): string {
+  if (!host) throw invalid('host', 'is missing, and PUBLIC_URL is not set: a link needs one of them.');
+  return `${protocol}://${host}`;
+}

@@ -75,17 +75,17 @@ export function membershipsService(parts: {
      * Everything or nothing, at one moment, `asOf`. 404 `segment_not_found` for slugs without a living segment, 400 for an
      * end that is not in the future. Changes of one user in this process wait for each other.
      */
-    change: (userId: string, command: Command): Promise<ChangeAnswer> =>
-      turns(userId, async () => {
-        const giveUpAt = performance.now() + patienceMs;
-        for (;;) {
+    change(userId: string, command: Command): Promise<ChangeAnswer> {
+      const giveUpAt = performance.now() + patienceMs; // the wait for one's turn counts
+      return turns(userId, async () => {
+        while (performance.now() <= giveUpAt) {
           const answer = await tryChange(userId, command);
           if (answer) return answer;
           onStale?.();
-          if (performance.now() > giveUpAt)
-            throw new Problem('overloaded', `Others changed the same user for ${patienceMs} ms. Nothing was changed.`);
         }
-      }),
+        throw new Problem('overloaded', `Others changed the same user for ${patienceMs} ms. Nothing was changed.`);
+      });
+    },
 
     /** The segments that the user is in now, always from the database. 400 for a revision that the database's clock has not reached. */
     async segmentsOf(userId: string, minRevision = 0): Promise<SegmentsAnswer> {

@@ -1,5 +1,6 @@
 import type { Database } from '../db/database.ts';
 import { failureOf } from '../db/failures.ts';
+import { gather } from '../db/gather.ts';
 
 /**
  * What keeps the database from being read and written safely, in words; nothing, if all is well. Its answer sets the
@@ -22,6 +23,19 @@ export async function findObstacles({ pool, clock }: Database): Promise<string[]
     if (!failureOf(error)) throw error;
     return ['the database does not answer'];
   }
+}
+
+/** The same for all who ask at once, so that a check that needs no key takes one connection at most. */
+export function obstaclesOf(database: Database): () => Promise<string[]> {
+  const ask = gather<null, string[]>({
+    lanes: 1,
+    maxItems: 10_000,
+    run: async (items) => {
+      const obstacles = await findObstacles(database);
+      return items.map(() => obstacles);
+    },
+  });
+  return () => ask(null);
 }
 
 interface StateRow {

@@ -3,7 +3,7 @@ import type { DatabaseClock } from '../db/clock.ts';
 import { failureOf } from '../db/failures.ts';
 import { Problem } from '../http/problem.ts';
 import { firstBuckets, sizeOf } from '../rollout/ranges.ts';
-import type { Moment } from '../timeline/facts.ts';
+import type { Moment, Rollout } from '../timeline/facts.ts';
 import { momentOf } from '../timeline/revision.ts';
 import type { DefinitionsStore, SegmentDefinitions, SegmentRecord } from './definitions.store.ts';
 import type { Member, MembersStore } from './members.store.ts';
@@ -131,7 +131,9 @@ export function segmentsService(
             ...segment,
             description,
             updatedAt: at,
-            rollouts: [...segment.rollouts, { startsAt: at, endsAt: Infinity, ranges: change.ranges ?? ranges, changedBy: by }],
+            rollouts: change.ranges
+              ? replaced(segment.rollouts, { startsAt: at, endsAt: Infinity, ranges: change.ranges, changedBy: by })
+              : segment.rollouts,
           }),
         };
       }),
@@ -149,6 +151,13 @@ export function segmentsService(
     },
   };
 }
+
+/** Each rollout begins where the one before ends. */
+const replaced = (rollouts: readonly Rollout[], next: Rollout): Rollout[] => [
+  ...rollouts.slice(0, -1),
+  { ...rollouts.at(-1)!, endsAt: next.startsAt },
+  next,
+];
 
 function living(definitions: SegmentDefinitions, slug: string): SegmentRecord {
   const segment = livingOf(definitions, slug);

@@ -6,10 +6,9 @@ import type { Facts, Moment, Stay } from './facts.ts';
  * The answer of a write is read from these, and the tests replay whole histories with it.
  */
 export function applied(facts: Facts, decision: Decision, moment: Moment): Facts {
+  const endings = new Map(decision.endings.map((one) => [`${one.segmentId} ${one.startsAt}`, one]));
   const stays = facts.stays.flatMap((stay): Stay[] => {
-    const named = decision.endings.find(
-      (one) => stay.endedCause === null && one.segmentId === stay.segmentId && one.startsAt === stay.startsAt,
-    );
+    const named = stay.endedCause === null && endings.get(`${stay.segmentId} ${stay.startsAt}`);
     if (!named) return [stay];
     const endsAt = named.endsAt ?? Math.min(stay.endsAt, moment);
     return stay.startsAt < endsAt ? [{ ...stay, endsAt, endedBy: named.by, endedCause: named.cause }] : [];

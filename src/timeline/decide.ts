@@ -147,19 +147,25 @@ const ending = (stay: Stay, cause: Cause, by: string, endsAt: Moment | null = nu
  * ends by what cut it; where that began at this very moment and is taken back by it, by the command.
  */
 function leftovers(facts: Facts, named: readonly Ending[], moment: Moment): Ending[] {
-  const open = facts.stays.filter((stay) => stay.endedCause === null);
-  const endingOf = (stay: Stay) => named.find((one) => one.segmentId === stay.segmentId && one.startsAt === stay.startsAt);
-  return open.flatMap((stay) => {
-    const { deletedAt, deletedBy } = segmentOf(facts, stay.segmentId);
-    const next = staysOf(facts, stay.segmentId).find((other) => other.endedCause === null && other.startsAt > stay.startsAt);
-    const over = Math.min(stay.endsAt, deletedAt, next?.startsAt ?? Infinity);
-    if (over > moment || endingOf(stay)) return [];
-    // In the order of the causes of an exit.
-    if (over === deletedAt) return [ending(stay, 'segment_deleted', deletedBy!, over)];
-    if (over === stay.endsAt) return [ending(stay, 'ttl', stay.begunBy, over)];
-    const takenBack = over === moment ? endingOf(next!) : undefined;
-    return [ending(stay, takenBack?.cause ?? next!.begunCause, takenBack?.by ?? next!.begunBy, over)];
-  });
+  const bySegment = Map.groupBy(
+    facts.stays.filter((stay) => stay.endedCause === null).toSorted((a, b) => a.startsAt - b.startsAt),
+    (stay) => stay.segmentId,
+  );
+  const byStay = new Map(named.map((one) => [`${one.segmentId} ${one.startsAt}`, one]));
+  const endingOf = (stay: Stay) => byStay.get(`${stay.segmentId} ${stay.startsAt}`);
+  return [...bySegment.values()].flatMap((stays) =>
+    stays.flatMap((stay, i) => {
+      const { deletedAt, deletedBy } = segmentOf(facts, stay.segmentId);
+      const next = stays[i + 1];
+      const over = Math.min(stay.endsAt, deletedAt, next?.startsAt ?? Infinity);
+      if (over > moment || endingOf(stay)) return [];
+      // In the order of the causes of an exit.
+      if (over === deletedAt) return [ending(stay, 'segment_deleted', deletedBy!, over)];
+      if (over === stay.endsAt) return [ending(stay, 'ttl', stay.begunBy, over)];
+      const takenBack = over === moment ? endingOf(next!) : undefined;
+      return [ending(stay, takenBack?.cause ?? next!.begunCause, takenBack?.by ?? next!.begunBy, over)];
+    }),
+  );
 }
 
 /** The next moment at which time alone changes what the user is in, or the command itself runs out of time. */

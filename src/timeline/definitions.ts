@@ -26,7 +26,20 @@ export function livingAt<S extends Segment>(definitions: Definitions<S>, slug: s
   return life && livesAt(life, moment) ? life : undefined;
 }
 
-/** The rollout in force at a moment of the segment's life. */
-export function rolloutAt(segment: Segment, moment: Moment): Rollout | undefined {
-  return segment.rollouts.findLast((rollout) => rollout.startsAt <= moment && moment < rollout.endsAt);
+/** The rollout in force at a moment of the segment's life: the newest begun, as in `inForce`. */
+export function rolloutAt({ rollouts }: Segment, moment: Moment): Rollout | undefined {
+  const newest = rollouts[countBegun(rollouts, moment) - 1];
+  return newest && moment < newest.endsAt ? newest : undefined;
+}
+
+/** How many of a list sorted by start have begun by the moment. Lists grow long, and histories ask at each boundary. */
+export function countBegun(list: readonly { readonly startsAt: Moment }[], moment: Moment): number {
+  let low = 0;
+  let high = list.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (list[middle]!.startsAt <= moment) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }

@@ -1,6 +1,6 @@
 import { bucketOf } from '../rollout/bucket.ts';
 import { covers } from '../rollout/ranges.ts';
-import { livesAt, rolloutAt } from './definitions.ts';
+import { countBegun, livesAt, rolloutAt } from './definitions.ts';
 import type { Facts, Moment, Rollout, Segment, Stay } from './facts.ts';
 
 /** One user and one segment: all that decides whether the one is in the other. */
@@ -43,14 +43,7 @@ export function standingAt({ segment, stays, bucket }: Pair, moment: Moment): St
 
 /** The stay that counts at the moment, of stays sorted by their start: the newest begun, if it has not ended. */
 export function inForce(stays: readonly Stay[], moment: Moment): Stay | undefined {
-  let low = 0;
-  let high = stays.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (stays[middle]!.startsAt <= moment) low = middle + 1;
-    else high = middle;
-  }
-  const newest = stays[low - 1];
+  const newest = stays[countBegun(stays, moment) - 1];
   return newest && moment < newest.endsAt ? newest : undefined;
 }
 
