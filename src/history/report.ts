@@ -1,4 +1,5 @@
 import { stringify } from 'csv-stringify/sync';
+import { momentText } from '../http/moment.ts';
 import type { Event } from '../timeline/events.ts';
 
 const columns = ['user_id', 'segment', 'operation', 'at', 'cause'];
@@ -13,7 +14,7 @@ export function* reportCsv(userId: string, events: readonly Event[]): Generator<
     yield csv(
       events
         .slice(i, i + linesAtOnce)
-        .map(({ segment, operation, at, cause }) => [userId, segment, operation, new Date(at).toISOString(), cause]),
+        .map(({ segment, operation, at, cause }) => [userId, segment, operation, momentText(at), cause]),
     );
   }
 }

@@ -1,7 +1,7 @@
 import { Type } from 'typebox';
 import { endText, momentText, parseMoment } from './moment.ts';
 
-export const slugRule = 'must be 1 to 128 of A-Z a-z 0-9 _ . -, starting with a letter or digit';
+const slugRule = 'must be 1 to 128 of A-Z a-z 0-9 _ . -, starting with a letter or digit';
 
 export const Slug = Type.String({
   pattern: '^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$',

@@ -1,7 +1,16 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Type } from 'typebox';
 import { actorOf } from '../http/authenticate.ts';
-import { listParameters, MomentText, Revision, revisionHeader, Slug, toMoment, UserId } from '../http/common.schemas.ts';
+import {
+  listParameters,
+  MomentText,
+  momentText,
+  Revision,
+  revisionHeader,
+  Slug,
+  toMoment,
+  UserId,
+} from '../http/common.schemas.ts';
 import { cursorsOf } from '../http/cursor.ts';
 import { answers } from '../http/problem.schemas.ts';
 import { invalid } from '../http/problem.ts';
@@ -136,7 +145,7 @@ export function membershipRoutes(memberships: MembershipsService): FastifyPlugin
         return {
           memberships: shown.map((stay) => presentStay(stay, ended)),
           next_cursor: last && rest.length > limit ? cursors.at(last.slug, last.startsAt) : null,
-          as_of: new Date(asOf).toISOString(),
+          as_of: momentText(asOf),
           revision: String(revision),
         };
       },

@@ -1,4 +1,5 @@
 import type { DatabaseClock } from '../db/clock.ts';
+import { momentText } from '../http/moment.ts';
 import { invalid, Problem } from '../http/problem.ts';
 import type { FactsRead, FactsStore } from '../reading/facts.store.ts';
 import type { SettledStore } from '../reading/settled.store.ts';
@@ -105,8 +106,7 @@ export function membershipsService(parts: {
     async why(userId: string, slug: string, at?: Moment): Promise<Explanation & { asOf: Moment }> {
       const { facts: known, moment, asOf } = await readAt(userId, at, -Infinity);
       const explanation = explain(known, slug, moment);
-      if (!explanation)
-        throw new Problem('segment_not_found', `There was no segment ${slug} by ${new Date(moment).toISOString()}.`);
+      if (!explanation) throw new Problem('segment_not_found', `There was no segment ${slug} by ${momentText(moment)}.`);
       return { ...explanation, asOf };
     },
 
@@ -130,6 +130,6 @@ function problemOf(refusal: Refusal): Problem {
     return new Problem('segment_not_found', `${faults[0]!.message}${rest}`, { faults });
   }
   if (refusal.refused === 'end_not_future')
-    return invalid('expires_at', `must lie in the future; got ${new Date(refusal.end).toISOString()}.`);
+    return invalid('expires_at', `must lie in the future; got ${momentText(refusal.end)}.`);
   return invalid('ttl_seconds', `must end within the year 9999, so be at most ${Math.floor(refusal.latestMilliseconds / 1000)}.`);
 }

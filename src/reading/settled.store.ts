@@ -1,6 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Database } from '../db/database.ts';
 import { gather } from '../db/gather.ts';
+import { momentText } from '../http/moment.ts';
 import { invalid, Problem } from '../http/problem.ts';
 import { momentOf } from '../timeline/revision.ts';
 import type { Moment } from '../timeline/facts.ts';
@@ -35,10 +36,7 @@ export function settledStore({ pool, clock }: Database) {
     let answer = from;
     for (let pauseMs = 2; answer.settled < target; pauseMs = Math.min(20, pauseMs * 2)) {
       if (performance.now() > giveUpAt) {
-        throw new Problem(
-          'moment_not_settled',
-          `A write that began before ${new Date(target).toISOString()} is still under way. Ask again.`,
-        );
+        throw new Problem('moment_not_settled', `A write that began before ${momentText(target)} is still under way. Ask again.`);
       }
       await wait(pauseMs);
       answer = await settle(null);
@@ -52,10 +50,7 @@ export function settledStore({ pool, clock }: Database) {
       if (moment <= known) return;
       const answer = await settle(null);
       if (moment > answer.now) {
-        throw invalid(
-          name,
-          `lies in the future: ${new Date(moment).toISOString()} is after ${new Date(answer.now).toISOString()}.`,
-        );
+        throw invalid(name, `lies in the future: ${momentText(moment)} is after ${momentText(answer.now)}.`);
       }
       await reach(moment, answer);
     },

@@ -1,6 +1,6 @@
 import { livingAt } from './definitions.ts';
 import { type Cause, type CommandCause, type Facts, lastMoment, type Moment, type Segment, type Stay } from './facts.ts';
-import { inForce, pairOf, segmentOf, standingAt, staysOf } from './pair.ts';
+import { inForce, pairOf, segmentOf, standingAt, stayKey, staysOf } from './pair.ts';
 
 /** Where what is added ends. A TTL counts from the moment at which the decision is applied. */
 export type End =
@@ -151,8 +151,8 @@ function leftovers(facts: Facts, named: readonly Ending[], moment: Moment): Endi
     facts.stays.filter((stay) => stay.endedCause === null).toSorted((a, b) => a.startsAt - b.startsAt),
     (stay) => stay.segmentId,
   );
-  const byStay = new Map(named.map((one) => [`${one.segmentId} ${one.startsAt}`, one]));
-  const endingOf = (stay: Stay) => byStay.get(`${stay.segmentId} ${stay.startsAt}`);
+  const byStay = new Map(named.map((one) => [stayKey(one), one]));
+  const endingOf = (stay: Stay) => byStay.get(stayKey(stay));
   return [...bySegment.values()].flatMap((stays) =>
     stays.flatMap((stay, i) => {
       const { deletedAt, deletedBy } = segmentOf(facts, stay.segmentId);

@@ -47,6 +47,9 @@ export function inForce(stays: readonly Stay[], moment: Moment): Stay | undefine
   return newest && moment < newest.endsAt ? newest : undefined;
 }
 
+/** What names a stay among all of a user's that nobody has ended: the primary key of its row, less the user. */
+export const stayKey = ({ segmentId, startsAt }: Pick<Stay, 'segmentId' | 'startsAt'>): string => `${segmentId} ${startsAt}`;
+
 /** Every moment at which time alone, or what was recorded, may change the standing; ascending, none twice. */
 export function boundaries({ segment, stays }: Pair): Moment[] {
   const moments = new Set([segment.createdAt, segment.deletedAt]);
