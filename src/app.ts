@@ -20,7 +20,12 @@ import { membershipsStore } from './memberships/memberships.store.ts';
 import { makeMetrics, measureRequests } from './http/metrics.ts';
 import { operatingRoutes } from './operating/operating.routes.ts';
 import { obstaclesOf } from './operating/readiness.store.ts';
+import { follow, type Followed, type Follower } from './reading/follower.service.ts';
+import { wakesStore } from './reading/wakes.store.ts';
+import { databaseReader } from './reading/database-reader.service.ts';
 import { factsStore } from './reading/facts.store.ts';
+import { readingRoutes } from './reading/reading.routes.ts';
+import { readingService } from './reading/reading.service.ts';
 import { settledStore } from './reading/settled.store.ts';
 import { definitionsStore } from './segments/definitions.store.ts';
 import { membersStore } from './segments/members.store.ts';
@@ -28,8 +33,17 @@ import { segmentRoutes } from './segments/segments.routes.ts';
 import { segmentsService } from './segments/segments.service.ts';
 import { segmentsStore } from './segments/segments.store.ts';
 
+export interface ReadingOptions {
+  /** What answers default reads. */
+  readonly cache: 'snapshot' | 'redis' | 'off';
+  /** Needed where `cache` is `redis`. */
+  readonly redisUrl?: string;
+  readonly maxStalenessSeconds: number;
+}
+
 export interface AppOptions {
   readonly database: Database;
+  readonly reading: ReadingOptions;
   readonly links: LinkOptions;
   readonly logger: FastifyBaseLogger;
 }
@@ -37,13 +51,17 @@ export interface AppOptions {
 export type App = Awaited<ReturnType<typeof buildApp>>;
 
 /** The whole application on one migrated database. `main.ts` and the tests build the same one. */
-export async function buildApp({ database, links, logger }: AppOptions) {
+export async function buildApp({ database, reading, links, logger }: AppOptions) {
   const { clock } = database;
   const keys = keysStore(database);
   const definitions = definitionsStore(database);
   const facts = factsStore(database, definitions);
   const settled = settledStore(database);
   const metrics = makeMetrics();
+  const logFailure = (what: string) => (error: unknown) => logger.warn({ err: error }, what);
+  const wakes = wakesStore(database, logFailure('other processes could not be told of a change'));
+  /** What this process holds in memory and brings up to date. */
+  const followed: Followed[] = [];
   /** The estimate needs a first answer of the database. */
   const now = async () => {
     if (clock.now() === 0) await definitions.current();
@@ -89,19 +107,29 @@ export async function buildApp({ database, links, logger }: AppOptions) {
   answerUnknownRoutes(app);
   await describeApi(app);
 
+  // Started with the app, so that one that is built and never listens holds no connection.
+  let follower: Follower | undefined;
+  app.addHook('onReady', async () => {
+    if (reading.cache === 'off' && followed.length === 0) return;
+    follower = follow({ connect: wakes.listen, followed, onFailure: logFailure('the database is not followed') });
+  });
+  app.addHook('onClose', async () => {
+    await follower?.close();
+    await wakes.close();
+  });
+
   await app.register(segmentRoutes(segmentsService(definitions, segmentsStore(database), membersStore(database), clock)));
-  await app.register(
-    membershipRoutes(
-      membershipsService({
-        facts,
-        settled,
-        memberships: membershipsStore(database),
-        clock,
-        onStale: () => metrics.staleDecisions.inc(),
-      }),
-    ),
-  );
+  const memberships = membershipsService({
+    facts,
+    settled,
+    memberships: membershipsStore(database),
+    clock,
+    onStale: () => metrics.staleDecisions.inc(),
+  });
+  await app.register(readingRoutes(readingService({ database: databaseReader(facts, clock), nearby: null }), memberships));
+  await app.register(membershipRoutes(memberships));
   await app.register(historyRoutes(historyService(facts, settled), links, now));
   await app.register(operatingRoutes(obstaclesOf(database), metrics));
+
   return app;
 }

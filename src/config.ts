@@ -19,6 +19,14 @@ export const Environment = Type.Object({
     default: 3600,
     description: 'a whole number from 1 to 31536000',
   }),
+  CACHE: Type.Enum(['snapshot', 'redis', 'off'], { default: 'snapshot', description: 'snapshot, redis or off' }),
+  REDIS_URL: Type.Optional(Type.String({ pattern: '^rediss?://', description: 'a redis:// or rediss:// address' })),
+  MAX_STALENESS_SECONDS: Type.Integer({
+    minimum: 1,
+    maximum: 3600,
+    default: 300,
+    description: 'a whole number from 1 to 3600',
+  }),
   LOG_LEVEL: Type.Enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], {
     default: 'info',
     description: 'fatal, error, warn, info, debug, trace or silent',
@@ -31,7 +39,7 @@ export type Config = Static<typeof Environment>;
 export class ConfigError extends Error {}
 
 /** Values that must not be printed, not even when they are wrong. */
-const secrets = new Set(['DATABASE_URL', 'ADMIN_KEY', 'LINK_SECRET']);
+const secrets = new Set(['DATABASE_URL', 'REDIS_URL', 'ADMIN_KEY', 'LINK_SECRET']);
 
 /**
  * The configuration from the environment and an optional `.env` in the working folder; the environment wins. An empty

@@ -16,6 +16,7 @@ const needs: Record<string, Scope | 'none'> = {
   'GET /v1/segments/{slug}/members': 'read',
   'PATCH /v1/users/{user_id}/segments': 'write',
   'GET /v1/users/{user_id}/segments': 'read',
+  'POST /v1/lookup': 'read',
   'GET /v1/users/{user_id}/segments/{slug}': 'read',
   'GET /v1/users/{user_id}/memberships': 'read',
   'GET /v1/users/{user_id}/history': 'read',
@@ -30,6 +31,7 @@ const bodies: Record<string, unknown> = {
   'POST /v1/segments': { slug: 'made' },
   'PATCH /v1/segments/{slug}': { percent: 5 },
   'PATCH /v1/users/{user_id}/segments': { add: ['A'] },
+  'POST /v1/lookup': { user_ids: ['1000'] },
 };
 type Method = 'GET' | 'POST' | 'PATCH' | 'DELETE';
 const documented = Object.entries(app.swagger().paths ?? {}).flatMap(([path, methods]) =>

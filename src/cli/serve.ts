@@ -43,7 +43,12 @@ export async function serve(): Promise<void> {
 
     const secret = config.LINK_SECRET ? Buffer.from(config.LINK_SECRET) : await findOrMakeSecret(database, 'links');
     const links = { secret, ttlSeconds: config.LINK_TTL_SECONDS, publicUrl: config.PUBLIC_URL?.replace(/\/+$/, '') ?? null };
-    app = await buildApp({ database, links, logger });
+    const reading = {
+      cache: config.CACHE,
+      maxStalenessSeconds: config.MAX_STALENESS_SECONDS,
+      ...(config.REDIS_URL === undefined ? {} : { redisUrl: config.REDIS_URL }),
+    };
+    app = await buildApp({ database, reading, links, logger });
     const address = await listen(app, config);
     await makeFirstKey(keysStore(database), config, address);
     logger.info(`segmentd is ready on ${address}`);

@@ -3,11 +3,19 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { databaseClock } from './clock.ts';
 
-/** A clock whose monotonic time stands still until the test moves it. */
-function clockAt(monotonic = 0) {
-  let time = monotonic;
-  const clock = databaseClock(() => time);
-  return { ...clock, pass: (milliseconds: number) => (time += milliseconds) };
+/** A clock whose times stand still until the test moves them. */
+function clockAt(start = 0) {
+  let monotonic = start;
+  let wall = Date.parse('2026-11-23T09:00:00Z');
+  const clock = databaseClock({ monotonic: () => monotonic, wall: () => wall });
+  return {
+    ...clock,
+    pass: (milliseconds: number) => {
+      monotonic += milliseconds;
+      wall += milliseconds;
+    },
+    setWall: (milliseconds: number) => (wall += milliseconds),
+  };
 }
 
 const noon = Date.parse('2026-11-23T12:00:00.000Z');
@@ -113,8 +121,30 @@ const anyHappenings = fc.array(
 );
 
 test('what the database has said once is not unsaid by an answer that comes late, asked in between or not', () => {
-  const clock = databaseClock(() => 0);
+  const clock = databaseClock({ monotonic: () => 0, wall: () => 0 });
   clock.observe(1_000_000);
   clock.observe(900_000);
   assert.equal(clock.now(), 1_000);
+});
+
+test('the age of a moment counts the way of the answer in full', () => {
+  const clock = clockAt();
+  assert.equal(clock.ageOf(noon), Infinity);
+  const sentAt = clock.mark();
+  clock.pass(700);
+  clock.observe(microseconds(noon), sentAt); // read anywhere between the two: the database may be 700 ms further by now
+  assert.equal(clock.ageOf(noon), 700);
+  assert.equal(clock.now(), noon);
+  clock.pass(300);
+  assert.equal(clock.ageOf(noon - 5_000), 6_000);
+});
+
+test('the age counts the time that the machine slept, and no wall clock that is set back makes it younger', () => {
+  const clock = clockAt();
+  clock.observe(microseconds(noon));
+  clock.setWall(400_000); // the monotonic clock stood still meanwhile
+  assert.equal(clock.ageOf(noon), 400_000);
+  clock.setWall(-3_600_000);
+  clock.pass(250);
+  assert.equal(clock.ageOf(noon), 250);
 });

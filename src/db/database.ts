@@ -6,8 +6,15 @@ import { parseMomentText } from './moments.ts';
 export interface Database {
   readonly pool: pg.Pool;
   readonly clock: DatabaseClock;
+  /**
+   * A connection outside the pool: to listen, to follow, to read long streams. Whoever asked for it ends it.
+   * `queryTimeoutMs`: how long a statement is waited for, 0 for ever; default 20,000.
+   */
+  connect(options?: { queryTimeoutMs?: number }): Promise<DatabaseClient>;
   close(): Promise<void>;
 }
+
+export type DatabaseClient = pg.Client;
 
 export interface DatabaseOptions {
   readonly connection: pg.ClientConfig;
@@ -37,28 +44,42 @@ const sessionSettings = {
   idle_in_transaction_session_timeout: '10s',
 };
 
+/** The server's own limits end a statement; this one is for a network that swallows everything. */
+const defaultQueryTimeoutMs = 20_000;
+
 /** Opens nothing yet: connections are made when they are needed. */
 export function openDatabase(options: DatabaseOptions): Database {
-  const pool = new pg.Pool({
+  const connection = {
     ...options.connection,
-    max: options.poolSize ?? 10,
     connectionTimeoutMillis: options.connectTimeoutMs ?? 5_000,
-    idleTimeoutMillis: 60_000,
     keepAlive: true,
-    // The server's own limits end a statement; this one is for a network that swallows everything.
-    query_timeout: 20_000,
     types: { getTypeParser },
+  };
+  const pool = new pg.Pool({
+    ...connection,
+    max: options.poolSize ?? 10,
+    idleTimeoutMillis: 60_000,
+    query_timeout: defaultQueryTimeoutMs,
     // The pool waits for it before it hands the connection out.
     // oxlint-disable-next-line typescript/no-misused-promises
-    onConnect: async (client) => {
-      await client.query({
-        text: `select set_config(name, value, false) from unnest($1::text[], $2::text[]) s (name, value)`,
-        values: [Object.keys(sessionSettings), Object.values(sessionSettings)],
-      });
-    },
+    onConnect: applySettings,
   });
   pool.on('error', (error) => options.onIdleError?.(error));
-  return { pool, clock: databaseClock(), close: () => pool.end() };
+  const connect = async ({ queryTimeoutMs = defaultQueryTimeoutMs } = {}) => {
+    const client = new pg.Client({ ...connection, query_timeout: queryTimeoutMs });
+    client.on('error', () => {}); // a break shows in the statement under way, or in the next
+    await client.connect();
+    await applySettings(client);
+    return client;
+  };
+  return { pool, clock: databaseClock(), connect, close: () => pool.end() };
+}
+
+async function applySettings(client: pg.ClientBase): Promise<void> {
+  await client.query({
+    text: `select set_config(name, value, false) from unnest($1::text[], $2::text[]) s (name, value)`,
+    values: [Object.keys(sessionSettings), Object.values(sessionSettings)],
+  });
 }
 
 const { TIMESTAMPTZ: timestamptz, INT8: int8 } = pg.types.builtins as { TIMESTAMPTZ: number; INT8: number };

@@ -5,6 +5,7 @@ import { Problem, type ProblemCode, problems } from './problem.ts';
 /** Seconds after which asking again may help. */
 const retryAfter: Partial<Record<ProblemCode, number>> = {
   database_unavailable: 2,
+  stale_read_refused: 2,
   moment_not_settled: 1,
   definitions_busy: 1,
   clock_behind: 5,

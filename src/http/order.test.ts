@@ -28,6 +28,7 @@ const bodies: Record<string, unknown> = {
   'POST /v1/segments': { slug: 'made' },
   'PATCH /v1/segments/A': { percent: 50 },
   'PATCH /v1/users/1/segments': { add: ['A'] },
+  'POST /v1/lookup': { user_ids: ['1'] },
 };
 const needed = (path: string) => (/history|report/.test(path) ? 'month=2025-11&' : '');
 

@@ -140,7 +140,12 @@ test('a database whose clock is behind its own history takes no change, and says
 test('a failure on our side is masked for the caller and logged whole under its request id', async () => {
   const lines: string[] = [];
   const logger = pino({ level: 'error' }, { write: (line: string) => void lines.push(line) });
-  const app = await buildApp({ database: openAgain(database), links, logger });
+  const app = await buildApp({
+    database: openAgain(database),
+    reading: { cache: 'off', maxStalenessSeconds: 300 },
+    links,
+    logger,
+  });
   await database.pool.query('alter table memberships rename to elsewhere');
   const answer = await app.inject({ url: '/v1/users/1/segments', headers: { authorization: `Bearer ${keys.read}` } });
   await database.pool.query('alter table elsewhere rename to memberships');

@@ -12,6 +12,7 @@ export const problems = {
   unsupported_media_type: [415, 'The body is not of a known type'],
   internal_error: [500, 'Something failed on our side'],
   database_unavailable: [503, 'The database does not answer'],
+  stale_read_refused: [503, 'Nothing fresh enough is at hand'],
   moment_not_settled: [503, 'The moment is too recent for a final answer'],
   definitions_busy: [503, 'Too many changes of segments at once'],
   clock_behind: [503, 'The clock of the database is behind its own history'],

@@ -1,40 +1,18 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Type } from 'typebox';
 import { actorOf } from '../http/authenticate.ts';
-import {
-  listParameters,
-  MomentText,
-  momentText,
-  Revision,
-  revisionHeader,
-  Slug,
-  toMoment,
-  UserId,
-} from '../http/common.schemas.ts';
+import { listParameters, momentText, revisionHeader, Slug, toMoment, UserId } from '../http/common.schemas.ts';
 import { cursorsOf } from '../http/cursor.ts';
 import { answers } from '../http/problem.schemas.ts';
-import { invalid } from '../http/problem.ts';
 import { withHeaders } from '../http/responses.ts';
+import { At, presentSegments } from '../reading/reading.schemas.ts';
 import { commandOf } from './command.ts';
-import {
-  ChangeBody,
-  ChangedBody,
-  presentSegments,
-  presentStay,
-  presentWhy,
-  SegmentsOfUserBody,
-  ToldBody,
-  WhyBody,
-} from './memberships.schemas.ts';
+import { ChangeBody, ChangedBody, presentStay, presentWhy, ToldBody, WhyBody } from './memberships.schemas.ts';
 import type { MembershipsService } from './memberships.service.ts';
 
 const tags = ['Users'];
 const params = Type.Object({ user_id: UserId });
 const cursors = cursorsOf('memberships', ['text', 'number']);
-const At = Type.Optional({
-  ...MomentText,
-  description: 'A past moment. The same question gets the same answer whenever it is asked.',
-});
 
 export function membershipRoutes(memberships: MembershipsService): FastifyPluginAsyncTypebox {
   return async (app) => {
@@ -59,38 +37,6 @@ export function membershipRoutes(memberships: MembershipsService): FastifyPlugin
         const { added, removed, unchanged } = answer;
         const lists = { added: [...added], removed: [...removed], unchanged: [...unchanged] };
         return reply.header('revision', String(answer.revision)).send({ ...presentSegments(user_id, answer), ...lists });
-      },
-    );
-
-    app.get(
-      '/v1/users/:user_id/segments',
-      {
-        config: { scope: 'read' },
-        schema: {
-          operationId: 'readSegmentsOfUser',
-          summary: "Read a user's segments",
-          tags,
-          params,
-          querystring: Type.Object(
-            {
-              last_revision: Type.Optional(
-                Type.Boolean({ default: false, description: 'Ask the database, so the answer is current.' }),
-              ),
-              min_revision: Type.Optional({ ...Revision, description: 'The answer is at least as new as this revision.' }),
-              at: At,
-            },
-            { additionalProperties: false },
-          ),
-          response: { 200: SegmentsOfUserBody, 503: answers('moment_not_settled', 'database_unavailable') },
-        },
-      },
-      async (request) => {
-        const { user_id } = request.params;
-        const { last_revision, min_revision, at } = request.query;
-        if (at === undefined) return presentSegments(user_id, await memberships.segmentsOf(user_id, Number(min_revision ?? 0)));
-        if (last_revision || min_revision !== undefined)
-          throw invalid('at', 'cannot be given together with last_revision or min_revision.');
-        return presentSegments(user_id, await memberships.segmentsAt(user_id, toMoment(at)));
       },
     );
 

@@ -1,5 +1,6 @@
 import { type Static, Type } from 'typebox';
 import { endText, MomentText, momentText, NextCursor, Revision, Slug, UserId } from '../http/common.schemas.ts';
+import { answered } from '../reading/reading.schemas.ts';
 import { RangesBody } from '../segments/segments.schemas.ts';
 import type { Because, Explanation } from '../timeline/explain.ts';
 import type { ToldStay } from '../timeline/stays.ts';
@@ -21,20 +22,12 @@ export const ChangeBody = Type.Object(
   { additionalProperties: false, description: 'At least one slug, at most 1,000 in both lists together, none twice.' },
 );
 
-const answer = {
-  segments: Type.Union([Type.Array(Slug), Type.Null()], { description: 'Sorted; null when the user is in none.' }),
-  as_of: MomentText,
-  revision: Revision,
-};
-
-export const SegmentsOfUserBody = Type.Object({ user_id: UserId, ...answer });
-
 export const ChangedBody = Type.Object({
   user_id: UserId,
   added: Type.Array(Slug, { description: 'Not in the instant before, in now.' }),
   removed: Type.Array(Slug, { description: 'In the instant before, not in now.' }),
   unchanged: Type.Array(Slug, { description: 'As before; the end may have moved.' }),
-  ...answer,
+  ...answered,
 });
 
 const reasons = [
@@ -79,16 +72,6 @@ export const ToldBody = Type.Object({
   next_cursor: NextCursor,
   as_of: MomentText,
   revision: Revision,
-});
-
-export const presentSegments = (
-  userId: string,
-  { segments, asOf, revision }: { segments: readonly string[]; asOf: number; revision: number },
-): Static<typeof SegmentsOfUserBody> => ({
-  user_id: userId,
-  segments: segments.length > 0 ? [...segments] : null,
-  as_of: momentText(asOf),
-  revision: String(revision),
 });
 
 export const presentWhy = (userId: string, slug: string, why: Explanation & { asOf: number }): Static<typeof WhyBody> => ({

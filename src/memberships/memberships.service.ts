@@ -88,14 +88,6 @@ export function membershipsService(parts: {
       });
     },
 
-    /** The segments that the user is in now, always from the database. 400 for a revision that the database's clock has not reached. */
-    async segmentsOf(userId: string, minRevision = 0): Promise<SegmentsAnswer> {
-      const read = await facts.current(userId);
-      if (minRevision > read.revision)
-        throw invalid('min_revision', `is later than the database's clock, ${read.revision}; got ${minRevision}.`);
-      return { segments: segmentsAt(read.facts, clock.now()), asOf: read.asOf, revision: read.revision };
-    },
-
     /** The segments that the user was in at a past moment: the same answer whenever it is asked. */
     async segmentsAt(userId: string, at: Moment): Promise<SegmentsAnswer> {
       const { facts: known, revision } = await readAt(userId, at, at);

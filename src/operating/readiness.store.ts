@@ -7,10 +7,11 @@ import { gather } from '../db/gather.ts';
  * clock too.
  */
 export async function findObstacles({ pool, clock }: Database): Promise<string[]> {
+  const sentAt = clock.mark();
   try {
     const { rows } = await pool.query<StateRow>(stateText);
     const row = rows[0]!;
-    clock.observe(row.clock);
+    clock.observe(row.clock, sentAt);
     const isDurable = row.synchronous === 'on' || row.synchronous === 'remote_apply';
     return [
       ...(row.is_writable ? [] : ['the database is a standby or read-only']),

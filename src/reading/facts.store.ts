@@ -1,3 +1,4 @@
+import type { Mark } from '../db/clock.ts';
 import type { Database } from '../db/database.ts';
 import { gather } from '../db/gather.ts';
 import { momentText } from '../db/moments.ts';
@@ -22,22 +23,23 @@ export function factsStore({ pool, clock }: Database, definitions: DefinitionsSt
     lanes: 3,
     maxItems: 500,
     run: async (userIds) => {
+      const sentAt = clock.mark();
       const { rows } = await pool.query<FactsRow & { n: number }>({
         name: 'facts.current',
         text: currentText,
         values: [userIds],
       });
       const byUser = Map.groupBy(rows, (row) => row.n);
-      return userIds.map((userId, i) => ({ userId, rows: byUser.get(i + 1)! }));
+      return userIds.map((userId, i) => ({ userId, rows: byUser.get(i + 1)!, sentAt }));
     },
   });
 
   /** Facts and definitions of one snapshot: where the definitions moved on between, both are read again. */
   const consistent = async (read: () => Promise<RawFacts>): Promise<FactsRead> => {
     for (let tries = 0; tries < 50; tries++) {
-      const { userId, rows } = await read();
+      const { userId, rows, sentAt } = await read();
       const row = rows[0]!;
-      clock.observe(row.clock_after);
+      clock.observe(row.clock_after, sentAt);
       const current = await definitions.ofVersion(row.version);
       if (!current) continue;
       const stays = rows.filter(hasStay).map(toStay);
@@ -57,12 +59,13 @@ export function factsStore({ pool, clock }: Database, definitions: DefinitionsSt
     /** Past stays too, of those that ended at `endedFrom` or later: enough for all that is said of moments from there on. */
     since: (userId: string, endedFrom: Moment): Promise<FactsRead> =>
       consistent(async () => {
+        const sentAt = clock.mark();
         const { rows } = await pool.query<FactsRow>({
           name: 'facts.since',
           text: sinceText,
           values: [userId, momentText(endedFrom)],
         });
-        return { userId, rows };
+        return { userId, rows, sentAt };
       }),
   };
 }
@@ -97,6 +100,7 @@ interface RawFacts {
   userId: string;
   /** At least one: without a stay its columns are null. */
   rows: FactsRow[];
+  sentAt: Mark;
 }
 
 interface FactsRow {

@@ -23,9 +23,10 @@ export function settledStore({ pool, clock }: Database) {
     lanes: 1,
     maxItems: 10_000,
     run: async (items) => {
+      const sentAt = clock.mark();
       const { rows } = await pool.query<{ settled: number; clock: number }>({ name: 'settle', text: settleText });
       const { settled, clock: now } = rows[0]!;
-      clock.observe(now);
+      clock.observe(now, sentAt);
       known = Math.max(known, momentOf(settled));
       return items.map(() => ({ settled: momentOf(settled), now: momentOf(now) }));
     },

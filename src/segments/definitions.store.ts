@@ -3,6 +3,7 @@ import { gather } from '../db/gather.ts';
 import type { Ranges } from '../rollout/ranges.ts';
 import { indexDefinitions } from '../timeline/definitions.ts';
 import type { Definitions, Moment, Rollout, Segment } from '../timeline/facts.ts';
+import { momentOf } from '../timeline/revision.ts';
 
 /** A segment with what only its own pages show. */
 export interface SegmentRecord extends Segment {
@@ -11,6 +12,13 @@ export interface SegmentRecord extends Segment {
 }
 
 export type SegmentDefinitions = Definitions<SegmentRecord>;
+
+/** Definitions in memory, and how fresh they are. */
+export interface HeldDefinitions {
+  readonly definitions: SegmentDefinitions;
+  /** Every change of them that was acknowledged before that moment is in them. */
+  readonly asOf: Moment;
+}
 
 export type DefinitionsStore = ReturnType<typeof definitionsStore>;
 
@@ -21,6 +29,7 @@ export type DefinitionsStore = ReturnType<typeof definitionsStore>;
 export function definitionsStore({ pool, clock }: Database) {
   let cached: SegmentDefinitions | undefined;
   let loading: Promise<SegmentDefinitions> | undefined;
+  let heldAsOf: Moment = 0;
 
   const load = async (): Promise<SegmentDefinitions> => {
     const { rows } = await pool.query<DefinitionRow>({ name: 'definitions.load', text: loadText });
@@ -35,13 +44,42 @@ export function definitionsStore({ pool, clock }: Database) {
     lanes: 1,
     maxItems: 10_000,
     run: async (items) => {
+      const sentAt = clock.mark();
       const { rows } = await pool.query<Stamp>({ name: 'definitions.version', text: versionText });
-      clock.observe(rows[0]!.clock);
+      clock.observe(rows[0]!.clock_after, sentAt);
       return items.map(() => rows[0]!);
     },
   });
 
+  const current = async (): Promise<SegmentDefinitions> => {
+    for (;;) {
+      const { version, clock_before } = await stamp(null);
+      if (cached && cached.version >= version) {
+        heldAsOf = Math.max(heldAsOf, momentOf(clock_before));
+        return cached;
+      }
+      await loadOnce();
+    }
+  };
+
   return {
+    /** As they stand: every change acknowledged before the call is in. */
+    current,
+
+    /** As this process knows them, without asking anybody; `undefined` before the first answer. */
+    held: (): HeldDefinitions | undefined => cached && { definitions: cached, asOf: heldAsOf },
+
+    /** Forgets them: the database is another one by now, or went back. */
+    forget() {
+      cached = undefined;
+      heldAsOf = 0;
+    },
+
+    /** At this version or a later one. */
+    async atLeast(version: number): Promise<SegmentDefinitions> {
+      return cached && cached.version >= version ? cached : current();
+    },
+
     /** At exactly this version, or `undefined` when another one stands by now: then what was read with it is old too. */
     async ofVersion(version: number): Promise<SegmentDefinitions | undefined> {
       if (cached?.version === version) return cached;
@@ -50,20 +88,12 @@ export function definitionsStore({ pool, clock }: Database) {
       const loaded = known.version >= version ? known : await loadOnce();
       return loaded.version === version ? loaded : undefined;
     },
-
-    /** As they stand: every change acknowledged before the call is in. */
-    async current(): Promise<SegmentDefinitions> {
-      for (;;) {
-        const { version } = await stamp(null);
-        if (cached && cached.version >= version) return cached;
-        await loadOnce();
-      }
-    },
   };
 }
 
-const versionText = `select version,
-    (extract(epoch from clock_timestamp()) * 1000000)::bigint as clock
+/** The start of the transaction comes before its snapshot. */
+const versionText = `select version, (extract(epoch from transaction_timestamp()) * 1000000)::bigint as clock_before,
+    (extract(epoch from clock_timestamp()) * 1000000)::bigint as clock_after
   from definitions`;
 
 const loadText = `select d.version, d.revision, s.segment_id, s.slug, s.description, s.salt, s.exclusive_group,
@@ -73,7 +103,8 @@ const loadText = `select d.version, d.revision, s.segment_id, s.slug, s.descript
 
 interface Stamp {
   version: number;
-  clock: number;
+  clock_before: number;
+  clock_after: number;
 }
 
 interface DefinitionRow {

@@ -2,7 +2,7 @@ import { after } from 'node:test';
 import pino from 'pino';
 import { newKey, type Scope, sha256Of } from '../../src/access/key.ts';
 import { keysStore } from '../../src/access/keys.store.ts';
-import { type App, buildApp } from '../../src/app.ts';
+import { type App, buildApp, type ReadingOptions } from '../../src/app.ts';
 import { cloneDatabase, openAgain, type TestDatabase } from './database.ts';
 import { contractOf } from './contract.ts';
 
@@ -38,7 +38,7 @@ export interface TestApp {
 
 /** The application as production builds it, on a database of its own. */
 export async function startApp(
-  options: { logLevel?: string; ttlSeconds?: number; publicUrl?: string | null } = {},
+  options: { logLevel?: string; ttlSeconds?: number; publicUrl?: string | null; reading?: Partial<ReadingOptions> } = {},
 ): Promise<TestApp> {
   const database = await cloneDatabase();
   const keys = { read: newKey(), write: newKey(), admin: newKey() };
@@ -49,6 +49,7 @@ export async function startApp(
   const build = async (on: Parameters<typeof buildApp>[0]['database']) => {
     const app = await buildApp({
       database: on,
+      reading: { cache: 'off', maxStalenessSeconds: 300, ...options.reading },
       links: {
         secret: Buffer.from('a secret of the tests'),
         ttlSeconds: options.ttlSeconds ?? 3600,

@@ -7,6 +7,7 @@ import { openDatabase } from '../../src/db/database.ts';
 const database = openDatabase({ connection: {} });
 const app = await buildApp({
   database,
+  reading: { cache: 'off', maxStalenessSeconds: 300 },
   links: { secret: Buffer.alloc(32), ttlSeconds: 3600, publicUrl: null },
   logger: pino({ level: 'silent' }),
 });

@@ -1,0 +1,34 @@
+import type { Moment } from '../timeline/facts.ts';
+
+/** Where a user is now, as far as a reader knows. */
+export interface UserRead {
+  /** Sorted. Expiry and planned starts are judged by the database's clock, whatever the age. */
+  readonly segments: readonly string[];
+  /** Every change acknowledged before that moment is in the answer; later ones may be. */
+  readonly asOf: Moment;
+  /** In microseconds: safe to ask for later with `min_revision`. */
+  readonly revision: number;
+  /** How old the answer is at most; 0 when the database was asked. */
+  readonly ageMs: number;
+}
+
+/** Where many users are. `asOf` and `ageMs` are those of the oldest answer. */
+export interface Lookup extends Omit<UserRead, 'segments'> {
+  /** In the order asked. */
+  readonly users: readonly { readonly userId: string; readonly segments: readonly string[] }[];
+}
+
+/** What comes at once where it is in memory, so that the hot path makes no promise. */
+export type MaybePromise<T> = T | Promise<T>;
+
+/**
+ * What answers reads about the present: the database, the snapshot in memory, or Redis. Asked at one moment with the same
+ * changes they answer the same.
+ */
+export interface Reader {
+  /**
+   * The segments that the user is in now, with every change up to `minRevision`. `undefined` where the reader has nothing
+   * that is fresh enough: then the database is to be asked. 400 for a revision that the database's clock has not reached.
+   */
+  read(userId: string, minRevision: number): MaybePromise<UserRead | undefined>;
+}
