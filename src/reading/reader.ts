@@ -1,4 +1,4 @@
-import type { Moment } from '../timeline/facts.ts';
+import type { Facts, Moment } from '../timeline/facts.ts';
 
 /** Where a user is now, as far as a reader knows. */
 export interface UserRead {
@@ -31,4 +31,13 @@ export interface Reader {
    * that is fresh enough: then the database is to be asked. 400 for a revision that the database's clock has not reached.
    */
   read(userId: string, minRevision: number): MaybePromise<UserRead | undefined>;
+}
+
+/** A reader that holds copies of facts outside the database. */
+export interface HoldingReader extends Reader {
+  /**
+   * To be called after a change of this process was committed and before it is acknowledged, with the user's facts as they
+   * are after it, under its revision: from then on no read of this process is older. Never fails.
+   */
+  put(facts: Facts): MaybePromise<void>;
 }
