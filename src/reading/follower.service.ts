@@ -1,3 +1,4 @@
+import { setTimeout as wait } from 'node:timers/promises';
 import type { DatabaseClient } from '../db/database.ts';
 
 /** Something this process holds in memory, brought up to date from the database. */
@@ -16,6 +17,8 @@ export interface FollowerOptions {
   readonly onFailure: (error: unknown) => void;
   /** How long at most between two refreshes. Default 1,000. */
   readonly intervalMs?: number;
+  /** How long at least, so that many wakes are one refresh. Default 20. */
+  readonly spacingMs?: number;
 }
 
 export type Follower = ReturnType<typeof follow>;
@@ -27,7 +30,7 @@ const firstPauseMs = 20;
  * Keeps what this process holds near the database: woken by announcements, and by the clock in case one is lost. It goes on
  * for ever, whatever fails, until it is closed.
  */
-export function follow({ connect, followed, onFailure, intervalMs = 1_000 }: FollowerOptions) {
+export function follow({ connect, followed, onFailure, intervalMs = 1_000, spacingMs = 20 }: FollowerOptions) {
   const closing = new AbortController();
   let isWoken = false;
   let endPause = () => {};
@@ -52,9 +55,11 @@ export function follow({ connect, followed, onFailure, intervalMs = 1_000 }: Fol
     client = await connect(wake);
     for (let isNew = true; !closing.signal.aborted; isNew = false) {
       isWoken = false;
+      const begunAt = performance.now();
       for (const one of followed) await one.refresh(client, isNew);
       pauseMs = firstPauseMs;
       await pause(intervalMs);
+      if (isWoken) await wait(Math.max(0, begunAt + spacingMs - performance.now()));
     }
   };
 

@@ -15,9 +15,7 @@ export function murmur3(text: string): number {
     const c = text.charCodeAt(i + 2);
     const d = text.charCodeAt(i + 3);
     seen |= a | b | c | d;
-    hash ^= scrambled(a | (b << 8) | (c << 16) | (d << 24));
-    hash = (hash << 13) | (hash >>> 19);
-    hash = (Math.imul(hash, 5) + 0xe6546b64) | 0;
+    hash = mixed(hash, a | (b << 8) | (c << 16) | (d << 24));
   }
   let tail = 0;
   for (let i = length - 1; i >= blocksEnd; i--) {
@@ -35,14 +33,16 @@ function ofBytes(text: string): number {
   const view = new DataView(bytes.buffer);
   const blocksEnd = bytes.length & ~3;
   let hash = 0;
-  for (let i = 0; i < blocksEnd; i += 4) {
-    hash ^= scrambled(view.getInt32(i, true));
-    hash = (hash << 13) | (hash >>> 19);
-    hash = (Math.imul(hash, 5) + 0xe6546b64) | 0;
-  }
+  for (let i = 0; i < blocksEnd; i += 4) hash = mixed(hash, view.getInt32(i, true));
   let tail = 0;
   for (let i = bytes.length - 1; i >= blocksEnd; i--) tail = (tail << 8) | view.getUint8(i);
   return finished(hash ^ scrambled(tail), bytes.length);
+}
+
+/** The hash with four more bytes, the first lowest. Begins with the seed. */
+export function mixed(hash: number, block: number): number {
+  const next = hash ^ scrambled(block);
+  return (Math.imul((next << 13) | (next >>> 19), 5) + 0xe6546b64) | 0;
 }
 
 function scrambled(block: number): number {
@@ -50,8 +50,9 @@ function scrambled(block: number): number {
   return Math.imul((k << 15) | (k >>> 17), 0x1b873593);
 }
 
-function finished(mixed: number, byteLength: number): number {
-  let hash = mixed ^ byteLength;
+/** The finalizer: spreads what was mixed over all 32 bits. */
+export function finished(hashed: number, byteLength: number): number {
+  let hash = hashed ^ byteLength;
   hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
   hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
   return (hash ^ (hash >>> 16)) >>> 0;

@@ -1,0 +1,199 @@
+import type { DatabaseClock } from '../../db/clock.ts';
+import type { DatabaseClient } from '../../db/database.ts';
+import type { DefinitionsStore } from '../../segments/definitions.store.ts';
+import type { Facts } from '../../timeline/facts.ts';
+import { momentOf } from '../../timeline/revision.ts';
+import { type View, viewFor } from '../../timeline/view.ts';
+import type { Followed } from '../follower.service.ts';
+import type { HoldingReader, UserRead } from '../reader.ts';
+import { tableLoader } from './loading.ts';
+import type { LogStore, Position, UserStays } from './log.store.ts';
+import { maxAhead, MembershipTable } from './table.ts';
+import { type PresentStay, slugsOf, WordList, writeWords } from './words.ts';
+
+export interface SnapshotFigures {
+  /** `Infinity` while nothing is loaded. */
+  readonly ageMs: number;
+  readonly users: number;
+  readonly bytes: number;
+}
+
+export interface Snapshot extends HoldingReader, Followed {
+  figures(): SnapshotFigures;
+  /** Whether reads are answered from it, as far as its age allows. */
+  isLoaded(): boolean;
+  /** Stops a load under way. */
+  close(): Promise<void>;
+}
+
+export interface SnapshotParts {
+  readonly log: LogStore;
+  readonly definitions: DefinitionsStore;
+  readonly clock: DatabaseClock;
+  readonly maxStalenessMs: number;
+  /** Asks the follower for a refresh soon. */
+  readonly wake: () => void;
+  readonly onFailure: (error: unknown) => void;
+}
+
+/** Users whose rows are read and put in one go: a few milliseconds without a pause for other requests. */
+const usersAtOnce = 1_000;
+
+/** After a load that failed the next one waits, twice as long each time. */
+const firstLoadPauseMs = 500;
+const longestLoadPauseMs = 60_000;
+
+const noWords = new Uint32Array(0);
+
+/** All current and planned memberships in this process's memory, loaded once and then kept up with the log. */
+export function snapshotReader({ log, definitions, clock, maxStalenessMs, wake, onFailure }: SnapshotParts): Snapshot {
+  let table: MembershipTable | undefined;
+  /** What the table holds, but for what this process or a poll under way has put since. */
+  let position: Position | undefined;
+  /** Whether the table has once caught up with the log, so that reads may be answered from it. */
+  let isReady = false;
+  /** The newest change of each user that is put and may be newer than what a poll reads: its revision. */
+  const recent = new Map<string, number>();
+  let view: View | undefined;
+  const list = new WordList();
+
+  let loaded: { table: MembershipTable; position: Position } | undefined;
+  let loading: Promise<void> | undefined;
+  let loadPauseMs = firstLoadPauseMs;
+  let nextLoadAt = 0;
+  const closing = new AbortController();
+  /** Somebody asked for a revision that only a newer settled moment can prove to be there. */
+  let isSettlingWanted = false;
+
+  const putStays = (into: MembershipTable, userId: string, stays: readonly PresentStay[]) => {
+    writeWords(list, stays, stays.length, clock.now());
+    into.set(userId, list.words, list.length);
+  };
+
+  /** A user whom this process has changed meanwhile may be newer than what the poll's snapshot saw. */
+  const apply = (into: MembershipTable, settled: number, { userId, revision, stays }: UserStays) => {
+    if ((recent.get(userId) ?? 0) > (revision ?? 0)) return;
+    putStays(into, userId, stays);
+    if (revision !== null && revision > settled) recent.set(userId, revision);
+  };
+
+  const drop = () => {
+    table = undefined;
+    position = undefined;
+    isReady = false;
+    recent.clear();
+  };
+
+  const load = async () => {
+    const fresh = new MembershipTable();
+    try {
+      const at = await log.load(() => tableLoader(fresh, clock.now()), closing.signal);
+      loaded = { table: fresh, position: at };
+      loadPauseMs = firstLoadPauseMs;
+      wake();
+    } catch (error) {
+      nextLoadAt = performance.now() + loadPauseMs;
+      loadPauseMs = Math.min(longestLoadPauseMs, loadPauseMs * 2);
+      if (!closing.signal.aborted) onFailure(error);
+    } finally {
+      loading = undefined;
+    }
+  };
+  const startLoad = () => {
+    if (!loading && performance.now() >= nextLoadAt) loading = load();
+  };
+
+  /** From now on what this process writes goes into the fresh table; what it wrote before is news since the load. */
+  const install = (fresh: NonNullable<typeof loaded>) => {
+    drop();
+    ({ table, position } = fresh);
+    loaded = undefined;
+  };
+
+  /** Brings the table to where the log is, within one transaction of the database. `undefined`: it cannot be followed. */
+  const catchUp = async (client: DatabaseClient, into: MembershipTable, from: Position, isReconnected: boolean) => {
+    const isSettling = isSettlingWanted || recent.size > 0;
+    isSettlingWanted = false;
+    const next = await log.begin(client, isSettling);
+    const news = await log.news(client, from, next, isReconnected);
+    if (news.kind === 'other') {
+      drop(); // what it tells is of another history
+      definitions.forget();
+    }
+    if (news.kind !== 'changes') {
+      await log.end(client);
+      return undefined;
+    }
+    await definitions.atLeast(next.version); // before rows that name its segments
+    const changed = new Set<string>();
+    for (const { at, userIds } of news.changes) {
+      // What this process put itself is here already: the moments of one user's changes are all different.
+      for (const userId of userIds) if (momentOf(recent.get(userId) ?? 0) < at) changed.add(userId);
+    }
+    const ids = [...changed];
+    for (let i = 0; i < ids.length; i += usersAtOnce) {
+      const users = await log.users(client, ids.slice(i, i + usersAtOnce));
+      for (const one of users) apply(into, next.settled, one);
+    }
+    await log.end(client);
+    return next;
+  };
+
+  const read = (userId: string, minRevision: number): UserRead | undefined => {
+    if (!table || !position || !isReady) return undefined;
+    const held = definitions.held();
+    const ageMs = clock.ageOf(position.asOf);
+    if (!held || ageMs > maxStalenessMs) return undefined;
+    let reached = Math.max(position.settled, position.definitionsRevision);
+    if (recent.size > 0) reached = Math.max(reached, recent.get(userId) ?? 0);
+    if (reached < minRevision) {
+      isSettlingWanted = true;
+      wake();
+      return undefined;
+    }
+    const now = clock.now();
+    view = viewFor(view, held.definitions, now);
+    const segments = table.find(userId)
+      ? slugsOf(table.found, table.from, table.to, view, userId, now)
+      : slugsOf(noWords, 0, 0, view, userId, now);
+    return { segments, asOf: position.asOf, revision: reached, ageMs };
+  };
+
+  return {
+    read,
+
+    prefetch(userIds) {
+      for (let i = 0; i < userIds.length; i += maxAhead) table?.prefetch(userIds, i, Math.min(userIds.length, i + maxAhead));
+    },
+
+    put({ userId, revision, stays }: Facts) {
+      if (!table || revision === null || (recent.get(userId) ?? 0) > revision) return;
+      const sorted = stays.toSorted((a, b) => a.segmentId - b.segmentId || a.startsAt - b.startsAt);
+      putStays(table, userId, sorted);
+      recent.set(userId, revision);
+    },
+
+    async refresh(client, isNew) {
+      if (loaded) install(loaded);
+      if (!table || !position) return startLoad();
+      const reached = await catchUp(client, table, position, isNew);
+      if (!reached) return startLoad();
+      position = reached;
+      isReady = true;
+      for (const [userId, revision] of recent) if (revision <= reached.settled) recent.delete(userId);
+    },
+
+    figures: () => ({
+      ageMs: isReady && position ? clock.ageOf(position.asOf) : Infinity,
+      users: table?.users ?? 0,
+      bytes: table?.bytes ?? 0,
+    }),
+
+    isLoaded: () => isReady,
+
+    async close() {
+      closing.abort();
+      await loading;
+    },
+  };
+}

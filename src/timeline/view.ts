@@ -1,0 +1,48 @@
+import type { Ranges } from '../rollout/ranges.ts';
+import { livesAt, rolloutAt } from './definitions.ts';
+import type { Definitions, Moment, Segment } from './facts.ts';
+
+/** What the definitions come to from one moment until another: nothing of them begins, ends or changes in between. */
+export interface View {
+  readonly definitions: Definitions;
+  readonly from: Moment;
+  /** Not included. */
+  readonly until: Moment;
+  /** By segment id: the slug of a segment that lives. */
+  readonly slugs: readonly (string | undefined)[];
+  /** Of the living segments that take a percentage. Those with one salt stand together. */
+  readonly rollouts: readonly { readonly id: number; readonly slug: string; readonly salt: string; readonly ranges: Ranges }[];
+}
+
+/** Definitions as a present read needs them, worked out once for as long as they hold. */
+export function viewAt(definitions: Definitions, moment: Moment): View {
+  let [from, until] = [0, Infinity];
+  const bound = (change: Moment) => {
+    if (change > moment) until = Math.min(until, change);
+    else from = Math.max(from, change);
+  };
+  const slugs: (string | undefined)[] = Array.from({ length: Math.max(0, ...definitions.byId.keys()) + 1 });
+  const rollouts: { id: number; slug: string; salt: string; ranges: Ranges }[] = [];
+  for (const segment of definitions.segments) {
+    for (const change of momentsOf(segment)) bound(change);
+    if (!livesAt(segment, moment)) continue;
+    const { id, slug, salt } = segment;
+    slugs[id] = slug;
+    const ranges = rolloutAt(segment, moment)?.ranges;
+    if (ranges && ranges.length > 0) rollouts.push({ id, slug, salt, ranges });
+  }
+  rollouts.sort((a, b) => (a.salt < b.salt ? -1 : a.salt > b.salt ? 1 : 0));
+  return { definitions, from, until, slugs, rollouts };
+}
+
+/** The view for a moment, the one given where it still holds. */
+export const viewFor = (known: View | undefined, definitions: Definitions, moment: Moment): View =>
+  known && known.definitions === definitions && moment >= known.from && moment < known.until
+    ? known
+    : viewAt(definitions, moment);
+
+const momentsOf = ({ createdAt, deletedAt, rollouts }: Segment): Moment[] => [
+  createdAt,
+  deletedAt,
+  ...rollouts.flatMap(({ startsAt, endsAt }) => [startsAt, endsAt]),
+];
