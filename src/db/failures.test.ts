@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import pg from 'pg';
-import { brokenConstraint, failureOf } from './failures.ts';
+import { brokenConstraint, failureOf, wasRefused } from './failures.ts';
 
 test('a database that is gone, starting, stopping, full or a standby is unavailable', () => {
   const codes = [
@@ -79,3 +79,10 @@ function answered(code: string): pg.DatabaseError {
   error.code = code;
   return error;
 }
+
+test('only what the database itself did not carry out was refused', () => {
+  for (const code of ['SD001', 'SD002', 'P0001', '23514', '40P01', '55P03', '57014']) assert.ok(wasRefused(answered(code)), code);
+  for (const code of ['57P01', '08006', '53100', '25006']) assert.ok(!wasRefused(answered(code)), code);
+  for (const text of ['Connection terminated unexpectedly', 'Query read timeout']) assert.ok(!wasRefused(new Error(text)), text);
+  assert.ok(!wasRefused(Object.assign(new Error('read'), { code: 'ECONNRESET' })));
+});

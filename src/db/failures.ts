@@ -25,6 +25,13 @@ export function failureOf(error: unknown): Failure {
     : undefined;
 }
 
+/**
+ * Whether the database answered that it did not carry out this statement: nothing of it was written, and the cause may lie
+ * in what was asked. Not so for a server that shuts down or a lost connection, where it may have been carried out; nor for
+ * a full disk and the like, which concern everybody.
+ */
+export const wasRefused = (error: unknown): boolean => error instanceof pg.DatabaseError && failureOf(error) !== 'unavailable';
+
 /** The constraint that a statement broke, by its name in the migrations. */
 export const brokenConstraint = (error: unknown): string | undefined =>
   error instanceof pg.DatabaseError ? error.constraint : undefined;

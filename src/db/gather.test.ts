@@ -137,6 +137,18 @@ test('a run that throws before it waits fails its callers too', async () => {
   await assert.rejects(ask(3), failure);
 });
 
+test('what does not fit with those before it waits, in order, and the first that waits always goes', async () => {
+  const { run, begun, items } = batches();
+  const ask = gather({ lanes: 1, maxItems: 3, run, fits: (item, batch) => item % 2 === batch[0]! % 2 });
+  const answers = Promise.all([1, 2, 3, 4, 5, 7, 6].map((item) => ask(item)));
+  for (let i = 0; i < 3; i++) {
+    await ticks(2);
+    begun[i]!.answer();
+  }
+  assert.deepEqual(await answers, [2, 4, 6, 8, 10, 14, 12]);
+  assert.deepEqual(items(), [[1, 3, 5], [2, 4, 6], [7]]);
+});
+
 test('everybody is answered their own, within the lanes and the size, whatever comes when', async () => {
   const asked = fc.array(fc.record({ item: fc.nat(), ticksBefore: fc.nat(2), ticksToRun: fc.nat(4) }), { maxLength: 40 });
   await fc.assert(

@@ -3,8 +3,15 @@
  * Measured for point reads: twice the throughput of one query a caller (docs/decisions/0002).
  *
  * `run` answers in the order of its items; where it fails, all callers of the batch fail with the same error.
+ * `fits` tells whether an item may go with those that wait before it; what does not fit waits for a later batch, and as
+ * the first that waits goes always, nothing waits for ever. Without it everything fits.
  */
-export function gather<Item, Answer>(options: { lanes: number; maxItems: number; run: (items: Item[]) => Promise<Answer[]> }) {
+export function gather<Item, Answer>(options: {
+  lanes: number;
+  maxItems: number;
+  run: (items: Item[]) => Promise<Answer[]>;
+  fits?: (item: Item, batch: readonly Item[]) => boolean;
+}) {
   const waiting: { item: Item; resolve: (answer: Answer) => void; reject: (error: unknown) => void }[] = [];
   let busy = 0;
   let isPlanned = false;
@@ -19,8 +26,22 @@ export function gather<Item, Answer>(options: { lanes: number; maxItems: number;
     });
   };
 
+  const takeBatch = () => {
+    const { maxItems, fits } = options;
+    if (!fits) return waiting.splice(0, maxItems);
+    const items: Item[] = [];
+    const [batch, rest]: [typeof waiting, typeof waiting] = [[], []];
+    for (const one of waiting) {
+      const isTaken = items.length < maxItems && (items.length === 0 || fits(one.item, items));
+      if (isTaken) items.push(one.item);
+      (isTaken ? batch : rest).push(one);
+    }
+    waiting.splice(0, waiting.length, ...rest);
+    return batch;
+  };
+
   const runNext = async () => {
-    const batch = waiting.splice(0, options.maxItems);
+    const batch = takeBatch();
     if (batch.length === 0) return;
     busy++;
     try {

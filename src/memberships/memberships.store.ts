@@ -1,4 +1,6 @@
 import type { Database } from '../db/database.ts';
+import { wasRefused } from '../db/failures.ts';
+import { gather } from '../db/gather.ts';
 import { momentText } from '../db/moments.ts';
 import type { Decision, End } from '../timeline/decide.ts';
 import type { Moment } from '../timeline/facts.ts';
@@ -20,47 +22,98 @@ export type Applied = { readonly outcome: 'applied'; readonly revision: number }
 
 export type MembershipsStore = ReturnType<typeof membershipsStore>;
 
+/** Gathered calls at a time: two were measured to be no faster (docs/decisions/0009). */
+const lanes = 1;
+const maxUsers = 100;
+/** Rows that a change begins and ends together. One with more goes alone: others would wait for it. */
+const maxRows = 100;
+
 export function membershipsStore({ pool }: Database) {
+  const call = async (changes: readonly DecidedChange[], waits: boolean): Promise<Answer> => {
+    const values = [...valuesOf(changes), waits];
+    return (await pool.query<Answer>({ name: 'memberships.apply', text: applyText, values })).rows[0]!;
+  };
+
+  const applyAlone = async (change: DecidedChange) => outcomeOf(change, await call([change], true));
+
+  /**
+   * It waits for no row that somebody else has locked, even with one change: the next ones wait for the lane. Where the
+   * database refuses the call, nothing of it is written and the fault may be anybody's: each is to be sent alone. Where it
+   * is not known what was written (a lost connection), or nobody can be served (a full disk), all fail.
+   */
+  const applyGathered = gather<DecidedChange, Applied | 'alone'>({
+    lanes,
+    maxItems: maxUsers,
+    // One call is about one version of the definitions, and about a user once.
+    fits: ({ version, userId }, batch) => version === batch[0]!.version && batch.every((other) => other.userId !== userId),
+    run: async (changes) => {
+      try {
+        const answer = await call(changes, false);
+        return changes.map((change) => (answer.busy.includes(change.userId) ? 'alone' : outcomeOf(change, answer)));
+      } catch (error) {
+        if (!wasRefused(error)) throw error;
+        return changes.map(() => 'alone' as const);
+      }
+    },
+  });
+
   return {
     /**
-     * One call, one commit. Takes the gate (shared) and the user's row; the row is changed only if it is still as it was
-     * read. See `apply_changes` in the migrations.
+     * Changes that wait at the same time share one call and one commit, with one moment; each has its own outcome or error.
+     * Takes the gate (shared) and the users' rows; a row is changed only if it is still as it was read, and a row that
+     * somebody else has locked is waited for apart, up to the limit of the session. See `apply_changes` in the migrations.
      */
-    async apply({ userId, revision, version, decidedAt, decision }: DecidedChange): Promise<Applied> {
-      const { endings, beginnings, goodUntil } = decision;
-      const { rows } = await pool.query<{ outcome: string; revision: number | null }>({
-        name: 'memberships.apply',
-        text: applyText,
-        values: [
-          version,
-          decidedAt * 1000,
-          [userId],
-          [revision],
-          [momentText(goodUntil)],
-          endings.map(() => userId),
-          endings.map((ending) => ending.segmentId),
-          endings.map((ending) => momentText(ending.startsAt)),
-          endings.map((ending) => ending.endsAt && momentText(ending.endsAt)),
-          endings.map((ending) => ending.cause),
-          endings.map((ending) => ending.by),
-          beginnings.map(() => userId),
-          beginnings.map((beginning) => beginning.segmentId),
-          beginnings.map((beginning) => beginning.excluded),
-          beginnings.map(() => null),
-          beginnings.map(({ end }) => endText(end)),
-          beginnings.map(({ end }) => ttlText(end)),
-          beginnings.map(({ since }) => since && momentText(since)),
-          beginnings.map((beginning) => beginning.cause),
-          beginnings.map((beginning) => beginning.by),
-        ],
-      });
-      const answer = rows[0]!;
-      return answer.outcome === 'applied' ? { outcome: 'applied', revision: answer.revision! } : { outcome: 'stale' };
+    async apply(change: DecidedChange): Promise<Applied> {
+      const { endings, beginnings } = change.decision;
+      const applied = endings.length + beginnings.length > maxRows ? 'alone' : await applyGathered(change);
+      return applied === 'alone' ? applyAlone(change) : applied;
     },
   };
+}
+
+/** `stale` and `busy` name users, of whom nothing was written. */
+interface Answer {
+  outcome: 'applied' | 'stale' | 'stale_definitions';
+  revision: number | null;
+  stale: string[];
+  busy: string[];
+}
+
+const outcomeOf = ({ userId }: DecidedChange, { outcome, revision, stale }: Answer): Applied =>
+  outcome === 'applied' && !stale.includes(userId) ? { outcome: 'applied', revision: revision! } : { outcome: 'stale' };
+
+function valuesOf(changes: readonly DecidedChange[]): unknown[] {
+  const endings = changes.flatMap(({ userId, decision }) => decision.endings.map((ending) => ({ userId, ...ending })));
+  const beginnings = changes.flatMap(({ userId, decision }) =>
+    decision.beginnings.map((beginning) => ({ userId, ...beginning })),
+  );
+  return [
+    changes[0]!.version,
+    // A decision holds for a later moment too, before its goodUntil, which is compared for each.
+    Math.max(...changes.map(({ decidedAt }) => decidedAt)) * 1000,
+    changes.map(({ userId }) => userId),
+    changes.map(({ revision }) => revision),
+    changes.map(({ decision }) => momentText(decision.goodUntil)),
+    endings.map(({ userId }) => userId),
+    endings.map(({ segmentId }) => segmentId),
+    endings.map(({ startsAt }) => momentText(startsAt)),
+    endings.map(({ endsAt }) => endsAt && momentText(endsAt)),
+    endings.map(({ cause }) => cause),
+    endings.map(({ by }) => by),
+    beginnings.map(({ userId }) => userId),
+    beginnings.map(({ segmentId }) => segmentId),
+    beginnings.map(({ excluded }) => excluded),
+    beginnings.map(() => null),
+    beginnings.map(({ end }) => endText(end)),
+    beginnings.map(({ end }) => ttlText(end)),
+    beginnings.map(({ since }) => since && momentText(since)),
+    beginnings.map(({ cause }) => cause),
+    beginnings.map(({ by }) => by),
+  ];
 }
 
 const endText = (end: End) => (end.kind === 'at' ? momentText(end.moment) : null);
 const ttlText = (end: End) => (end.kind === 'ttl' ? `${end.milliseconds} milliseconds` : null);
 
-const applyText = `select outcome, revision from apply_changes($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)`;
+const applyText = `select outcome, revision, stale, busy
+  from apply_changes($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)`;
