@@ -5,7 +5,9 @@ import { spawnSync } from 'node:child_process';
  * would also take every file below `test/` for one.
  */
 const given = process.argv.slice(2);
-const files = given.some((argument) => !argument.startsWith('-')) ? [] : ['src/**/*.test.ts', 'test/**/*.test.ts'];
+const files = given.some((argument) => !argument.startsWith('-'))
+  ? []
+  : ['src/**/*.test.ts', 'test/**/*.test.ts', 'bench/**/*.test.ts'];
 const setUp = '--test-global-setup=./test/support/global-setup.ts';
 const { status } = spawnSync(process.execPath, ['--test', setUp, ...given, ...files], { stdio: 'inherit' });
 process.exitCode = status ?? 1;
