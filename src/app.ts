@@ -26,6 +26,8 @@ import { databaseReader } from './reading/database-reader.service.ts';
 import { factsStore } from './reading/facts.store.ts';
 import { readingRoutes } from './reading/reading.routes.ts';
 import { readingService } from './reading/reading.service.ts';
+import { redisReader } from './reading/redis/redis-reader.service.ts';
+import { valuesStore } from './reading/redis/values.store.ts';
 import { settledStore } from './reading/settled.store.ts';
 import { definitionsStore } from './segments/definitions.store.ts';
 import { membersStore } from './segments/members.store.ts';
@@ -118,18 +120,48 @@ export async function buildApp({ database, reading, links, logger }: AppOptions)
     await wakes.close();
   });
 
-  await app.register(segmentRoutes(segmentsService(definitions, segmentsStore(database), membersStore(database), clock)));
+  const nearby = reading.cache === 'redis' ? readingFromRedis() : undefined;
+
+  await app.register(
+    segmentRoutes(segmentsService(definitions, segmentsStore(database), membersStore(database), clock, wakes.announce)),
+  );
   const memberships = membershipsService({
     facts,
     settled,
     memberships: membershipsStore(database),
     clock,
     onStale: () => metrics.staleDecisions.inc(),
+    nearby,
+    onCommit: wakes.announce,
   });
-  await app.register(readingRoutes(readingService({ database: databaseReader(facts, clock), nearby: null }), memberships));
+  await app.register(
+    readingRoutes(readingService({ database: databaseReader(facts, clock), nearby: nearby ?? null }), memberships),
+  );
   await app.register(membershipRoutes(memberships));
   await app.register(historyRoutes(historyService(facts, settled), links, now));
   await app.register(operatingRoutes(obstaclesOf(database), metrics));
 
   return app;
+
+  function readingFromRedis() {
+    if (reading.redisUrl === undefined) throw new Error('cache redis needs redisUrl');
+    const values = valuesStore({
+      url: reading.redisUrl,
+      onFailure: logFailure('Redis fails; the database answers instead'),
+      onRecovery: () => logger.info('Redis is used again'),
+    });
+    const reader = redisReader({
+      values,
+      facts,
+      definitions,
+      settled,
+      clock,
+      maxStalenessSeconds: reading.maxStalenessSeconds,
+      onBroken: (userId) => logger.warn({ userId }, 'Redis holds of a user what no segmentd wrote; it is replaced'),
+    });
+    followed.push(reader);
+    app.addHook('onReady', async () => values.open());
+    app.addHook('onClose', () => values.close());
+    return reader;
+  }
 }

@@ -48,8 +48,9 @@ const secrets = new Set(['DATABASE_URL', 'REDIS_URL', 'ADMIN_KEY', 'LINK_SECRET'
 export function readConfig(environment: NodeJS.ProcessEnv = process.env, { dotenv = true }: { dotenv?: boolean } = {}): Config {
   const data = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ''));
   const ajv = new Ajv({ coerceTypes: true, useDefaults: true, removeAdditional: true, verbose: true, addUsedSchema: false });
+  let config: Config;
   try {
-    return envSchema<Config>({ schema: Environment, data, dotenv, env: false, ajv });
+    config = envSchema<Config>({ schema: Environment, data, dotenv, env: false, ajv });
   } catch (error) {
     const [first] = (error as { errors?: ErrorObject[] }).errors ?? [];
     if (!first) throw error;
@@ -58,4 +59,7 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env, { doten
     const value = secrets.has(name) ? 'the given value (not shown)' : JSON.stringify(first.data);
     throw new ConfigError(`${name}: ${value} is not allowed; it must be ${allowed}.`, { cause: error });
   }
+  if (config.CACHE === 'redis' && config.REDIS_URL === undefined)
+    throw new ConfigError('REDIS_URL: it is not set; where CACHE is redis it must be a redis:// or rediss:// address.');
+  return config;
 }

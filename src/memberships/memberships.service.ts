@@ -2,6 +2,7 @@ import type { DatabaseClock } from '../db/clock.ts';
 import { momentText } from '../http/moment.ts';
 import { invalid, Problem } from '../http/problem.ts';
 import type { FactsRead, FactsStore } from '../reading/facts.store.ts';
+import type { HoldingReader } from '../reading/reader.ts';
 import type { SettledStore } from '../reading/settled.store.ts';
 import { applied } from '../timeline/applied.ts';
 import { type Command, decide, type Decision, type Refusal } from '../timeline/decide.ts';
@@ -33,8 +34,12 @@ export function membershipsService(parts: {
   clock: DatabaseClock;
   /** Told each time a decision has to be made anew. */
   onStale?: () => void;
+  /** What holds copies of facts: it has each change before the change is acknowledged. */
+  nearby?: HoldingReader | undefined;
+  /** Called after each commit. */
+  onCommit?: () => void;
 }) {
-  const { facts, settled, memberships, clock, onStale } = parts;
+  const { facts, settled, memberships, clock, onStale, nearby, onCommit } = parts;
   const turns = inTurn();
 
   /** One round: read, decide, apply. `undefined` when it was stale and is to be made again. */
@@ -53,15 +58,11 @@ export function membershipsService(parts: {
     const { revision, definitions } = read.facts;
     const result = await memberships.apply({ userId, revision, version: definitions.version, decidedAt: moment, decision });
     if (result.outcome === 'stale') return undefined;
+    onCommit?.();
     const asOf = momentOf(result.revision);
-    return {
-      added,
-      removed,
-      unchanged,
-      segments: segmentsAt(applied(read.facts, decision, asOf), asOf),
-      asOf,
-      revision: result.revision,
-    };
+    const after = { ...applied(read.facts, decision, asOf), revision: result.revision };
+    
+    return { added, removed, unchanged, segments: segmentsAt(after, asOf), asOf, revision: result.revision };
   };
 
   /** The facts about a moment, past or present, final if past; and the moment to judge by. */

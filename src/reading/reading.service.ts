@@ -19,23 +19,19 @@ export function readingService({ database, nearby }: { database: Reader; nearby:
     return read;
   };
 
-  /** Nothing nearby is fresh enough: the database, and if that is down no answer rather than a wrong one. */
-  const askInstead = async (userId: string, minRevision: number): Promise<UserRead> => {
-    try {
-      return await ask(userId, minRevision);
-    } catch (error) {
-      if (failureOf(error) !== 'unavailable') throw error;
-      throw new Problem('stale_read_refused', 'Nothing fresh enough is at hand, and the database does not answer. Ask again.', {
-        cause: error,
-      });
-    }
+  /** Nothing nearby is fresh enough, and the database is down: no answer rather than a wrong one. */
+  const refuse = (error: unknown): never => {
+    if (failureOf(error) !== 'unavailable') throw error;
+    throw new Problem('stale_read_refused', 'Nothing fresh enough is at hand, and the database does not answer. Ask again.', {
+      cause: error,
+    });
   };
 
   const segmentsOf = (userId: string, { lastRevision = false, minRevision = 0 }: Freshness): MaybePromise<UserRead> => {
     if (lastRevision) return ask(userId, minRevision);
     const read = nearby?.read(userId, minRevision);
-    if (read instanceof Promise) return read.then((held) => held ?? askInstead(userId, minRevision));
-    return read ?? askInstead(userId, minRevision);
+    if (read instanceof Promise) return read.then((held) => held ?? ask(userId, minRevision)).catch(refuse);
+    return read ?? ask(userId, minRevision).catch(refuse);
   };
 
   return {

@@ -46,6 +46,12 @@ export function settledStore({ pool, clock }: Database) {
   };
 
   return {
+    /** The latest moment that this process knows to be settled; 0 before the first answer. Asks nobody. */
+    known: (): Moment => known,
+
+    /** Asks for a newer one, without waiting for any moment to settle. */
+    look: async (): Promise<Moment> => (await settle(null)).settled,
+
     /** Returns once nothing can change at or before the moment. A moment that the database's clock has not reached: 400. */
     async wait(moment: Moment, name: string): Promise<void> {
       if (moment <= known) return;

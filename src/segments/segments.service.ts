@@ -36,6 +36,8 @@ export function segmentsService(
   segments: SegmentsStore,
   members: MembersStore,
   clock: DatabaseClock,
+  /** Called after each commit. */
+  onCommit?: () => void,
 ) {
   /** Runs a change on the definitions as they stand, again when others came first. The answer is the segment as it left it. */
   const changing = async (decide: (current: SegmentDefinitions) => Change): Promise<SegmentAnswer> => {
@@ -48,7 +50,10 @@ export function segmentsService(
         if (failureOf(error) === 'overloaded') return null;
         throw error;
       });
-      if (revision !== null) return { segment: change.after(momentOf(revision)), revision };
+      if (revision !== null) {
+        onCommit?.();
+        return { segment: change.after(momentOf(revision)), revision };
+      }
       if (performance.now() > giveUpAt)
         throw new Problem('definitions_busy', `The change was tried for ${patienceMs} ms. Nothing was changed.`);
       await wait(Math.random() * 20);

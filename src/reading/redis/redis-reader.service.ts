@@ -1,0 +1,154 @@
+import type { DatabaseClock } from '../../db/clock.ts';
+import type { DatabaseClient } from '../../db/database.ts';
+import type { DefinitionsStore } from '../../segments/definitions.store.ts';
+import { segmentsAt } from '../../timeline/segments-at.ts';
+import type { FactsRead, FactsStore } from '../facts.store.ts';
+import type { Followed } from '../follower.service.ts';
+import type { HoldingReader, UserRead } from '../reader.ts';
+import type { SettledStore } from '../settled.store.ts';
+import { findOwner } from './owner.store.ts';
+import { decode, encode, factsOf, type Value, valueAfter, valueOf } from './value.ts';
+import type { ValuesStore } from './values.store.ts';
+
+/** Values that Redis did not take are remembered up to this many; beyond, the oldest is forgotten. */
+const mostOwed = 100_000;
+
+/** What is owed is put in parts of this size, so that no call is long. */
+const owedAtOnce = 500;
+
+interface Found {
+  readonly read: FactsRead;
+  readonly value: Value;
+}
+
+/**
+ * Reads from Redis, one key a user, judged by this process's definitions and the database's clock; what is not there or not
+ * fresh enough is read from the database, once for all who wait, and put there. It always answers while the database does.
+ */
+export function redisReader(parts: {
+  values: ValuesStore;
+  facts: FactsStore;
+  definitions: DefinitionsStore;
+  settled: SettledStore;
+  clock: DatabaseClock;
+  maxStalenessSeconds: number;
+  /** Told of a key that holds what no segmentd wrote, or speaks of segments that there are not. It is replaced. */
+  onBroken: (userId: string) => void;
+}) {
+  const { values, facts, definitions, settled, clock, onBroken } = parts;
+  const limitMs = parts.maxStalenessSeconds * 1000;
+  /** Reads of the database under way. */
+  const flights = new Map<string, Promise<Found>>();
+  /** Values of changes that Redis did not take; older ones there are not used here, and it is tried again. */
+  const owed = new Map<string, Value>();
+
+  let owner: string | null | undefined;
+
+  const isFresh = (value: Value) => clock.ageOf(value.asOf) < limitMs;
+
+  const put = async (userId: string, value: Value, instead?: string): Promise<boolean> => {
+    // A key goes when its value is of no use any more.
+    const livesMs = Math.ceil(limitMs - clock.ageOf(value.asOf));
+    return livesMs <= 0 || values.put(userId, encode(value), livesMs, instead);
+  };
+
+  /** What a value says now; `undefined` when it is not fresh enough, null when it cannot be of this database. */
+  const judge = async (userId: string, value: Value, minRevision: number): Promise<UserRead | undefined | null> => {
+    if (value.reached < minRevision || !isFresh(value)) return undefined;
+    await definitions.atLeast(value.version);
+    const held = definitions.held()!;
+    if (held.definitions.version < value.version) return null;
+    if (!value.stays.every(({ segmentId }) => held.definitions.byId.has(segmentId))) return null;
+    const ageMs = Math.max(clock.ageOf(value.asOf), clock.ageOf(held.asOf));
+    if (ageMs >= limitMs) return undefined;
+    return {
+      segments: segmentsAt(factsOf(userId, value, held.definitions), clock.now()),
+      asOf: Math.min(value.asOf, held.asOf),
+      revision: value.reached,
+      ageMs,
+    };
+  };
+
+  const begin = (userId: string, instead?: string): Promise<Found> => {
+    const settledBefore = settled.known();
+    const flight: Promise<Found> = facts
+      .current(userId)
+      .finally(() => {
+        if (flights.get(userId) === flight) flights.delete(userId);
+      })
+      .then((read) => {
+        const value = valueOf(read.facts, read.asOf, settledBefore);
+        void put(userId, value, instead);
+        return { read, value };
+      });
+    flights.set(userId, flight);
+    return flight;
+  };
+
+  /** One read for all who wait. One that began before the question must have reached what is asked for; a later one has. */
+  const readDatabase = async (userId: string, minRevision: number, instead?: string): Promise<UserRead | undefined> => {
+    const joined = flights.get(userId);
+    let found = await (joined ?? begin(userId, instead));
+    if (joined && found.value.reached < minRevision) found = await (flights.get(userId) ?? begin(userId, instead));
+    if (minRevision > found.read.revision) return undefined; // the database reader says what is wrong with it
+    return {
+      segments: segmentsAt(found.read.facts, clock.now()),
+      asOf: found.read.asOf,
+      // Not the clock after the read, which no value will reach for a while: who asks for this again finds it in Redis.
+      revision: Math.max(found.value.reached, minRevision),
+      ageMs: 0,
+    };
+  };
+
+  const repay = async () => {
+    const batch = [...owed].slice(0, owedAtOnce);
+    await Promise.all(
+      batch.map(async ([userId, value]) => {
+        if ((await put(userId, value)) && owed.get(userId) === value) owed.delete(userId);
+      }),
+    );
+  };
+
+  const reader: HoldingReader & Followed = {
+    async read(userId, minRevision) {
+      const needed = Math.max(minRevision, owed.get(userId)?.reached ?? 0);
+      const text = await values.find(userId);
+      if (text === null) return readDatabase(userId, needed);
+      const value = decode(text);
+      const answer = value ? await judge(userId, value, needed) : null;
+      if (answer) return answer;
+      if (answer === undefined) return readDatabase(userId, needed);
+      onBroken(userId);
+      return readDatabase(userId, needed, text);
+    },
+
+    async put(changed) {
+      const { userId } = changed;
+      const value = valueAfter(changed);
+      flights.delete(userId); // whoever asks from now on must not be answered by a read that began before
+      const before = owed.get(userId);
+      if (before && before.reached > value.reached) return;
+      owed.delete(userId);
+      owed.set(userId, value); // until Redis has it
+      if (await put(userId, value)) {
+        if (owed.get(userId) === value) owed.delete(userId);
+      } else if (owed.size > mostOwed) owed.delete(owed.keys().next().value!);
+    },
+
+    async refresh(client: DatabaseClient, isNew: boolean) {
+      if (isNew) {
+        const found = await findOwner(client);
+        if (owner !== undefined && found !== owner) {
+          definitions.forget();
+          owed.clear();
+        }
+        owner = found;
+        values.name(found);
+      }
+      await definitions.current();
+      if (clock.now() - settled.known() > 1_000) await settled.look();
+      if (owed.size > 0) await repay();
+    },
+  };
+  return reader;
+}
