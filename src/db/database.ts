@@ -1,5 +1,6 @@
 import pg from 'pg';
 import { type DatabaseClock, databaseClock } from './clock.ts';
+import { StandbyError } from './failures.ts';
 import { parseMomentText } from './moments.ts';
 
 /** One PostgreSQL, its connections, and this process's estimate of its clock. */
@@ -68,18 +69,28 @@ export function openDatabase(options: DatabaseOptions): Database {
   const connect = async ({ queryTimeoutMs = defaultQueryTimeoutMs } = {}) => {
     const client = new pg.Client({ ...connection, query_timeout: queryTimeoutMs });
     client.on('error', () => {}); // a break shows in the statement under way, or in the next
-    await client.connect();
-    await applySettings(client);
-    return client;
+    try {
+      await client.connect();
+      await applySettings(client);
+      return client;
+    } catch (error) {
+      await client.end().catch(() => {}); // what went wrong is known already
+      throw error;
+    }
   };
   return { pool, clock: databaseClock(), connect, close: () => pool.end() };
 }
 
+/**
+ * A server in recovery is refused: what it holds may be old, or of a history that others have left. One that is promoted
+ * keeps its connections, and one that writes becomes a standby only by a restart, so asking once is enough.
+ */
 async function applySettings(client: pg.ClientBase): Promise<void> {
-  await client.query({
-    text: `select set_config(name, value, false) from unnest($1::text[], $2::text[]) s (name, value)`,
+  const { rows } = await client.query<{ is_standby: boolean }>({
+    text: `select set_config(name, value, false), pg_is_in_recovery() as is_standby from unnest($1::text[], $2::text[]) s (name, value)`,
     values: [Object.keys(sessionSettings), Object.values(sessionSettings)],
   });
+  if (rows[0]!.is_standby) throw new StandbyError();
 }
 
 const { TIMESTAMPTZ: timestamptz, INT8: int8 } = pg.types.builtins as { TIMESTAMPTZ: number; INT8: number };

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import pg from 'pg';
-import { brokenConstraint, failureOf, wasRefused } from './failures.ts';
+import { brokenConstraint, failureOf, StandbyError, wasRefused } from './failures.ts';
 
 test('a database that is gone, starting, stopping, full or a standby is unavailable', () => {
   const codes = [
@@ -22,6 +22,7 @@ test('a database that is gone, starting, stopping, full or a standby is unavaila
     '3D000',
   ];
   for (const code of codes) assert.equal(failureOf(answered(code)), 'unavailable', code);
+  assert.equal(failureOf(new StandbyError()), 'unavailable');
 });
 
 test('a network that fails is unavailable', () => {

@@ -3,6 +3,13 @@ import pg from 'pg';
 /** What a failed call to the database means for whoever asked. `undefined`: a defect, to be logged whole. */
 export type Failure = 'unavailable' | 'overloaded' | 'clock_behind' | undefined;
 
+/** The server follows another one, or recovers: it can take no change, and what it holds may be old. */
+export class StandbyError extends Error {
+  constructor() {
+    super('The database is a standby.');
+  }
+}
+
 /**
  * SQLSTATE classes from the PostgreSQL manual, appendix A: 08 connection, 53 resources (a full disk, too many connections),
  * 58 the system under it, 57P01 to 57P05 shut down or starting, 25006 a standby; overloaded, with nothing changed: 53200 no
@@ -11,6 +18,7 @@ export type Failure = 'unavailable' | 'overloaded' | 'clock_behind' | undefined;
  */
 export function failureOf(error: unknown): Failure {
   if (!(error instanceof Error)) return undefined;
+  if (error instanceof StandbyError) return 'unavailable';
   const code = 'code' in error && typeof error.code === 'string' ? error.code : '';
   if (error instanceof pg.DatabaseError) {
     if (code === 'SD001') return 'clock_behind';

@@ -1,5 +1,5 @@
 import type { Database } from '../db/database.ts';
-import { failureOf } from '../db/failures.ts';
+import { failureOf, StandbyError } from '../db/failures.ts';
 import { gather } from '../db/gather.ts';
 
 /**
@@ -21,6 +21,7 @@ export async function findObstacles({ pool, clock }: Database): Promise<string[]
       ...(row.is_blind ? ['another role writes here too, whose sessions this role may not see: grant it pg_read_all_stats'] : []),
     ];
   } catch (error) {
+    if (error instanceof StandbyError) return ['the database is a standby'];
     if (!failureOf(error)) throw error;
     return ['the database does not answer'];
   }
