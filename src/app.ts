@@ -18,6 +18,7 @@ import { membershipRoutes } from './memberships/memberships.routes.ts';
 import { membershipsService } from './memberships/memberships.service.ts';
 import { membershipsStore } from './memberships/memberships.store.ts';
 import { makeMetrics, measureRequests } from './http/metrics.ts';
+import { measureSnapshot } from './http/snapshot-metrics.ts';
 import { operatingRoutes } from './operating/operating.routes.ts';
 import { obstaclesOf } from './operating/readiness.store.ts';
 import { follow, type Followed, type Follower } from './reading/follower.service.ts';
@@ -28,6 +29,8 @@ import { readingRoutes } from './reading/reading.routes.ts';
 import { readingService } from './reading/reading.service.ts';
 import { redisReader } from './reading/redis/redis-reader.service.ts';
 import { valuesStore } from './reading/redis/values.store.ts';
+import { logStore } from './reading/snapshot/log.store.ts';
+import { snapshotReader } from './reading/snapshot/snapshot.service.ts';
 import { settledStore } from './reading/settled.store.ts';
 import { definitionsStore } from './segments/definitions.store.ts';
 import { membersStore } from './segments/members.store.ts';
@@ -120,7 +123,7 @@ export async function buildApp({ database, reading, links, logger }: AppOptions)
     await wakes.close();
   });
 
-  const nearby = reading.cache === 'redis' ? readingFromRedis() : undefined;
+  const nearby = { redis: readingFromRedis, snapshot: readingFromMemory, off: () => undefined }[reading.cache]();
 
   await app.register(
     segmentRoutes(segmentsService(definitions, segmentsStore(database), membersStore(database), clock, wakes.announce)),
@@ -142,6 +145,21 @@ export async function buildApp({ database, reading, links, logger }: AppOptions)
   await app.register(operatingRoutes(obstaclesOf(database), metrics));
 
   return app;
+
+  function readingFromMemory() {
+    const reader = snapshotReader({
+      log: logStore(database),
+      definitions,
+      clock,
+      maxStalenessMs: reading.maxStalenessSeconds * 1000,
+      wake: () => follower?.wake(),
+      onFailure: logFailure('the snapshot was not loaded'),
+    });
+    measureSnapshot(metrics.registry, reader.figures);
+    followed.push(reader);
+    app.addHook('onClose', () => reader.close());
+    return reader;
+  }
 
   function readingFromRedis() {
     if (reading.redisUrl === undefined) throw new Error('cache redis needs redisUrl');

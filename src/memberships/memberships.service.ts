@@ -56,12 +56,14 @@ export function membershipsService(parts: {
       return { added, removed, unchanged, segments: segmentsAt(read.facts, moment), asOf: read.asOf, revision: restsOn };
     }
     const { revision, definitions } = read.facts;
+    const sentAt = clock.mark();
     const result = await memberships.apply({ userId, revision, version: definitions.version, decidedAt: moment, decision });
     if (result.outcome === 'stale') return undefined;
+    clock.observe(result.revision, sentAt); // so that every reader judges by a moment at which the change counts
     onCommit?.();
     const asOf = momentOf(result.revision);
     const after = { ...applied(read.facts, decision, asOf), revision: result.revision };
-    
+    await nearby?.put(after);
     return { added, removed, unchanged, segments: segmentsAt(after, asOf), asOf, revision: result.revision };
   };
 

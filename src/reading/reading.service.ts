@@ -43,6 +43,7 @@ export function readingService({ database, nearby }: { database: Reader; nearby:
 
     /** The same for many users; each distinct one is read once, in the order asked. `asOf` is that of the oldest answer. */
     async lookup(userIds: readonly string[], freshness: Freshness): Promise<Lookup> {
+      if (!freshness.lastRevision) nearby?.prefetch?.(userIds);
       const asked = new Map<string, MaybePromise<UserRead>>();
       for (const userId of userIds) if (!asked.has(userId)) asked.set(userId, segmentsOf(userId, freshness));
       const found = new Map<string, UserRead>();

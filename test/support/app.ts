@@ -32,8 +32,8 @@ export interface TestApp {
   /** As a key of that scope, named after it; null: without a key. */
   as(scope: Scope | null): Call;
   keys: Record<Scope, string>;
-  /** The same database through another app, as a second process would serve it. */
-  another(): Promise<Call>;
+  /** The same database through another app, as a second process would serve it; it may read in another way. */
+  another(reading?: Partial<ReadingOptions>): Promise<Call>;
 }
 
 /** The application as production builds it, on a database of its own. */
@@ -46,10 +46,10 @@ export async function startApp(
   for (const [scope, key] of Object.entries(keys) as [Scope, string][]) {
     await keysStore(database).insert({ name: names[scope], scope }, sha256Of(key));
   }
-  const build = async (on: Parameters<typeof buildApp>[0]['database']) => {
+  const build = async (on: Parameters<typeof buildApp>[0]['database'], readingHere = options.reading) => {
     const app = await buildApp({
       database: on,
-      reading: { cache: 'off', maxStalenessSeconds: 300, ...options.reading },
+      reading: { cache: 'off', maxStalenessSeconds: 300, ...readingHere },
       links: {
         secret: Buffer.from('a secret of the tests'),
         ttlSeconds: options.ttlSeconds ?? 3600,
@@ -69,7 +69,7 @@ export async function startApp(
     call: as('write'),
     as,
     keys,
-    another: async () => callWith(await build(openAgain(database)), keys.write),
+    another: async (reading) => callWith(await build(openAgain(database), reading), keys.write),
   };
 }
 

@@ -11,15 +11,9 @@ import type { LogStore, Position, UserStays } from './log.store.ts';
 import { maxAhead, MembershipTable } from './table.ts';
 import { type PresentStay, slugsOf, WordList, writeWords } from './words.ts';
 
-export interface SnapshotFigures {
-  /** `Infinity` while nothing is loaded. */
-  readonly ageMs: number;
-  readonly users: number;
-  readonly bytes: number;
-}
-
 export interface Snapshot extends HoldingReader, Followed {
-  figures(): SnapshotFigures;
+  /** `ageMs` is infinite while nothing is loaded. */
+  figures(): { ageMs: number; users: number; bytes: number };
   /** Whether reads are answered from it, as far as its age allows. */
   isLoaded(): boolean;
   /** Stops a load under way. */
@@ -95,12 +89,10 @@ export function snapshotReader({ log, definitions, clock, maxStalenessMs, wake, 
       nextLoadAt = performance.now() + loadPauseMs;
       loadPauseMs = Math.min(longestLoadPauseMs, loadPauseMs * 2);
       if (!closing.signal.aborted) onFailure(error);
-    } finally {
-      loading = undefined;
     }
   };
   const startLoad = () => {
-    if (!loading && performance.now() >= nextLoadAt) loading = load();
+    if (!loading && performance.now() >= nextLoadAt) loading = load().finally(() => (loading = undefined));
   };
 
   /** From now on what this process writes goes into the fresh table; what it wrote before is news since the load. */

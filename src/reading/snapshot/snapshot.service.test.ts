@@ -1,0 +1,172 @@
+import assert from 'node:assert/strict';
+import { after, test } from 'node:test';
+import { startApp } from '../../../test/support/app.ts';
+import { until } from '../../../test/support/service.ts';
+import { databaseClock } from '../../db/clock.ts';
+import { definitionsStore } from '../../segments/definitions.store.ts';
+import { factsStore } from '../facts.store.ts';
+import { logStore, type LogStore } from './log.store.ts';
+import { snapshotReader } from './snapshot.service.ts';
+
+const { call, database } = await startApp();
+await call('POST', '/v1/segments', { slug: 'A' });
+await call('POST', '/v1/segments', { slug: 'B' });
+
+/** A snapshot whose clock and log the test holds, refreshed by hand. */
+async function snapshotOf(overrides: (log: LogStore) => Partial<LogStore> = () => ({})) {
+  const time = { monotonic: 1_000, wall: 1_000_000 };
+  const clock = databaseClock({ monotonic: () => time.monotonic, wall: () => time.wall });
+  const own = { ...database, clock };
+  const definitions = definitionsStore(own);
+  const log = logStore(own);
+  const failures: unknown[] = [];
+  const snapshot = snapshotReader({
+    log: { ...log, ...overrides(log) },
+    definitions,
+    clock,
+    maxStalenessMs: 300_000,
+    wake: () => {},
+    onFailure: (error) => failures.push(error),
+  });
+  const client = await database.connect();
+  after(async () => {
+    await snapshot.close();
+    await client.end();
+  });
+  return {
+    snapshot,
+    refresh: (isNew = false) => snapshot.refresh(client, isNew),
+    time,
+    failures,
+    facts: factsStore(own, definitions),
+  };
+}
+
+async function loaded(overrides?: (log: LogStore) => Partial<LogStore>) {
+  const made = await snapshotOf(overrides);
+  await until(async () => {
+    await made.refresh();
+    return made.snapshot.isLoaded();
+  }, 'the snapshot to be loaded');
+  return made;
+}
+
+const change = (userId: string, body: object) => call('PATCH', `/v1/users/${userId}/segments`, body);
+
+test('answers nothing before it is loaded, and nothing but what it holds afterwards', async () => {
+  await change('1000', { add: ['A'] });
+  const made = await snapshotOf();
+  assert.equal(made.snapshot.read('1000', 0), undefined);
+  assert.deepEqual(made.snapshot.figures(), { ageMs: Infinity, users: 0, bytes: 0 });
+  await until(async () => (await made.refresh(), made.snapshot.isLoaded()), 'the load');
+  const read = await made.snapshot.read('1000', 0);
+  assert.deepEqual(read?.segments, ['A']);
+  assert.equal(made.snapshot.figures().users, 1);
+  assert.ok(made.snapshot.figures().bytes > 0);
+});
+
+test('a poll that read a user before this process changed the user does not undo the change', async () => {
+  const held = Promise.withResolvers<void>();
+  const isRead = Promise.withResolvers<void>();
+  let isHolding = false;
+  const { snapshot, refresh, facts } = await loaded((log) => ({
+    users: async (client, ids) => {
+      const users = await log.users(client, ids);
+      if (isHolding) {
+        isRead.resolve();
+        await held.promise;
+      }
+      return users;
+    },
+  }));
+  await change('1001', { add: ['A'] }); // by another process, so that the poll has it to read
+  isHolding = true;
+  const polling = refresh();
+  await isRead.promise;
+  await change('1001', { remove: ['A'], add: ['B'] });
+  await snapshot.put((await facts.current('1001')).facts); // and this process knows the newer one already
+  held.resolve();
+  await polling;
+  assert.deepEqual((await snapshot.read('1001', 0))?.segments, ['B']);
+  isHolding = false;
+  await refresh();
+  assert.deepEqual((await snapshot.read('1001', 0))?.segments, ['B']);
+});
+
+test('reads of the log what others changed, and not again what this process put', async () => {
+  const asked: string[] = [];
+  const { snapshot, refresh, facts } = await loaded((log) => ({
+    users: (client, ids) => {
+      asked.push(...ids);
+      return log.users(client, ids);
+    },
+  }));
+  await change('1002', { add: ['A'] });
+  await snapshot.put((await facts.current('1002')).facts);
+  await change('1003', { add: ['A'] });
+  await refresh();
+  assert.deepEqual(asked, ['1003']);
+  for (const userId of ['1002', '1003']) assert.deepEqual((await snapshot.read(userId, 0))?.segments, ['A']);
+});
+
+test('reaches a revision once the log is settled up to it, or the user is at it', async () => {
+  const { snapshot, refresh, facts } = await loaded();
+  const mine = (await change('1004', { add: ['A'] })).body.revision as string;
+  assert.equal(snapshot.read('1004', Number(mine)), undefined);
+  await snapshot.put((await facts.current('1004')).facts);
+  assert.deepEqual((await snapshot.read('1004', Number(mine)))?.segments, ['A']);
+  assert.equal(snapshot.read('1005', Number(mine)), undefined, 'another user may have changed by then');
+  await until(async () => {
+    await refresh();
+    return snapshot.read('1005', Number(mine)) !== undefined;
+  }, 'the log to be settled');
+});
+
+test('answers up to the limit of its age and no longer, also where the machine slept or its clock was set', async () => {
+  const { snapshot, refresh, time } = await loaded();
+  const pass = (milliseconds: number) => {
+    time.monotonic += milliseconds;
+    time.wall += milliseconds;
+  };
+  pass(299_000);
+  const read = await snapshot.read('1000', 0);
+  assert.ok(read && read.ageMs >= 299_000 && read.ageMs <= 300_000, String(read?.ageMs));
+  pass(1_001);
+  assert.equal(snapshot.read('1000', 0), undefined);
+  await refresh();
+  assert.ok((await snapshot.read('1000', 0))!.ageMs < 1_000);
+  time.wall += 301_000; // it slept: the monotonic clock stood still
+  assert.equal(snapshot.read('1000', 0), undefined);
+  await refresh();
+  time.wall -= 3_600_000; // somebody set the clock back: no younger for it
+  time.monotonic += 300_001;
+  assert.equal(snapshot.read('1000', 0), undefined);
+});
+
+test('an end counts at its millisecond, with nobody doing anything then', async () => {
+  const { snapshot, refresh, time } = await loaded();
+  const { body } = await change('1006', { add: ['A'], ttl_seconds: 60 });
+  await refresh();
+  const left = Date.parse(body.as_of as string) + 60_000 - (await clockOf(snapshot));
+  time.monotonic += left - 1;
+  assert.deepEqual((await snapshot.read('1006', 0))?.segments, ['A']);
+  time.monotonic += 2; // its clock goes in fractions of a millisecond
+  assert.deepEqual((await snapshot.read('1006', 0))?.segments, []);
+});
+
+/** What the snapshot takes for the database's clock: `asOf` and the age since. */
+async function clockOf(snapshot: Awaited<ReturnType<typeof loaded>>['snapshot']) {
+  const { asOf, ageMs } = (await snapshot.read('nobody', 0))!;
+  return asOf + ageMs;
+}
+
+test('a load that fails is told and tried again', async () => {
+  let tries = 0;
+  const { failures } = await loaded((log) => ({
+    load: (...given) => {
+      if (++tries === 1) throw new Error('planted');
+      return log.load(...given);
+    },
+  }));
+  assert.deepEqual([tries, failures.map(String)], [2, ['Error: planted']]);
+});

@@ -1,0 +1,73 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { randomSource } from '../model/random-history.ts';
+import { type Call, startApp } from '../support/app.ts';
+import { findRedis } from '../support/redis.ts';
+
+const seed = Number(process.env.RACE_SEED ?? Math.floor(Math.random() * 2 ** 31));
+const redis = await findRedis();
+
+interface Acknowledged {
+  segments: string[] | null;
+  revision: string;
+  /** By the clock of the machine, which is the database's here. */
+  at: number;
+}
+
+/**
+ * Every reader in a process of its own, on one database, while writers change users through any of them. Each user has one
+ * writer, who therefore knows what there is to be read.
+ */
+test(`the readers agree while others write (RACE_SEED=${seed})`, async () => {
+  const { call: memory, another } = await startApp({ reading: { cache: 'snapshot' } });
+  const apps: Call[] = [memory, await another({ cache: 'off' }), await another({ cache: 'snapshot' })];
+  if (!redis.skip) for (let i = 0; i < 2; i++) apps.push(await another({ cache: 'redis', redisUrl: redis.url }));
+  const slugs = ['A', 'B', 'C', 'D', 'E'];
+  for (const slug of slugs) await memory('POST', '/v1/segments', { slug, percent: slug === 'E' ? 40 : 0 });
+
+  const wrong: string[] = [];
+  const last = await Promise.all(
+    Array.from({ length: 12 }, (_, i) => write(apps, `u${i}`, randomSource(seed + i), slugs, wrong)),
+  );
+  assert.deepEqual(wrong, []);
+
+  // When all is still, all of them say the same of everybody, and it is what was acknowledged last.
+  const user_ids = last.map((_, i) => `u${i}`);
+  const newest = last.map(({ revision }) => revision).reduce((a, b) => (BigInt(a) > BigInt(b) ? a : b));
+  const expected = last.map(({ segments }, i) => ({ user_id: `u${i}`, segments }));
+  for (const [i, app] of apps.entries()) {
+    for (const flags of [{ min_revision: newest }, { last_revision: true }, {}]) {
+      const { body } = await app('POST', '/v1/lookup', { user_ids, ...flags });
+      assert.deepEqual(body.users, expected, `app ${i}, ${JSON.stringify(flags)}`);
+    }
+  }
+});
+
+async function write(apps: Call[], userId: string, random: ReturnType<typeof randomSource>, slugs: string[], wrong: string[]) {
+  const url = `/v1/users/${userId}/segments`;
+  let known: Acknowledged = { segments: null, revision: '0', at: 0 };
+  for (let i = 0; i < 25; i++) {
+    const named = slugs.filter(() => random.chance(0.5));
+    const add = named.filter(() => random.chance(0.6));
+    if (named.length > 0) {
+      const { status, body, text } = await random.one(apps)('PATCH', url, {
+        add,
+        remove: named.filter((slug) => !add.includes(slug)),
+      });
+      if (status === 200) known = { segments: body.segments, revision: body.revision, at: Date.now() };
+      else wrong.push(`PATCH ${status} ${text}`);
+    }
+    for (const [which, app] of apps.entries()) {
+      const asked = await app('GET', `${url}?min_revision=${known.revision}`);
+      const say = (what: string) => wrong.push(`app ${which}, ${userId}: ${what}: ${asked.text}, known ${JSON.stringify(known)}`);
+      if (known.at > 0 && !isSame(asked.body.segments, known.segments)) say('with min_revision');
+      const { body } = await app('GET', url);
+      // Every change acknowledged before `as_of` is in the answer: nobody promises more than that.
+      if (known.at > 0 && Date.parse(body.as_of) > known.at && !isSame(body.segments, known.segments))
+        say(`default ${JSON.stringify(body)}`);
+    }
+  }
+  return known;
+}
+
+const isSame = (a: unknown, b: unknown) => JSON.stringify(a) === JSON.stringify(b);
