@@ -4,12 +4,13 @@ import { changes } from './changes.ts';
 import { exactReads } from './exact-reads.ts';
 import { lookup } from './lookup.ts';
 import { reads } from './reads.ts';
+import { snapshot } from './snapshot.ts';
 import type { Benchmark, Figure } from './support/benchmark.ts';
 import { openServer } from './support/postgres.ts';
 import { BenchError, requireTool, unwindWhenInterrupted } from './support/processes.ts';
 import { keepResults, tableOf } from './support/results.ts';
 
-const benchmarks: Readonly<Record<string, Benchmark>> = { reads, 'exact-reads': exactReads, changes, lookup };
+const benchmarks: Readonly<Record<string, Benchmark>> = { reads, 'exact-reads': exactReads, changes, lookup, snapshot };
 
 const help = `npm run bench -- [NAME...] [--rounds N] [--seconds N] [--users N]
 
@@ -43,6 +44,7 @@ async function run(): Promise<void> {
   for (const [name, benchmark] of chosen) {
     const say = (line: string) => void process.stderr.write(`${name}: ${line}\n`);
     const [startedAt, loadAverage] = [new Date(), loadavg()[0]!];
+    if (loadAverage > 0.5) say(`the machine is busy (load average ${loadAverage.toFixed(1)}): the figures will tell little`);
     const outcome = await benchmark.run({ server, rounds, seconds, ...users, say });
     const file = keepResults({ name, startedAt, loadAverage, rounds, seconds, postgres: server.settings }, outcome);
     say(`kept in bench/results/${file}`);

@@ -4,7 +4,7 @@ import { startService } from './service.ts';
 /** Ids of users are eight digits: this one and those that follow. */
 export const firstUserId = 10_000_000;
 
-const segmentCount = 20;
+export const segmentCount = 20;
 export const membershipsAUser = 5;
 
 export const slugOf = (number: number) => `BENCH_${String(number).padStart(2, '0')}`;

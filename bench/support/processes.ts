@@ -56,20 +56,34 @@ export function requireTool(name: Tool): string {
   return found;
 }
 
+interface Limits {
+  readonly env?: NodeJS.ProcessEnv;
+  readonly limitSeconds: number;
+}
+
 /** Runs a load generator to its end; its standard output. Cut, and failed, when it takes longer than it may. */
-export async function runLoad(
-  tool: Tool,
+export const runLoad = (tool: Tool, args: readonly string[], limits: Limits): Promise<string> =>
+  runToEnd(tool, pinned('load', requireTool(tool), args), limits);
+
+/** The same for a script of ours that is itself what is measured, where the server under test would run. */
+export const runInProcess = (
+  script: string,
   args: readonly string[],
-  { env = {}, limitSeconds }: { env?: NodeJS.ProcessEnv; limitSeconds: number },
-): Promise<string> {
-  const child = spawn(...pinned('load', requireTool(tool), args), {
+  { exposeGc = false, ...limits }: Limits & { exposeGc?: boolean },
+): Promise<string> =>
+  runToEnd(script, pinned('server', process.execPath, [...(exposeGc ? ['--expose-gc'] : []), pathOf(script), ...args]), limits);
+
+const pathOf = (script: string) => fileURLToPath(new URL(`../../${script}`, import.meta.url));
+
+async function runToEnd(what: string, [command, args]: [string, string[]], { env = {}, limitSeconds }: Limits): Promise<string> {
+  const child = spawn(command, args, {
     env: { PATH: process.env.PATH, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
     signal: AbortSignal.any([interruption.signal, AbortSignal.timeout(limitSeconds * 1000)]),
   });
   const [output, complaints] = [textOf(child.stdout), textOf(child.stderr)];
   const [code] = (await once(child, 'close')) as [number | null];
-  if (code !== 0) throw new Error(`${tool} ended with ${code}: ${complaints() || output()}`);
+  if (code !== 0) throw new Error(`${what} ended with ${code}: ${complaints() || output()}`);
   return output();
 }
 
@@ -85,8 +99,7 @@ export async function startServer(
   env: Record<string, string>,
   limitSeconds = 60,
 ): Promise<StartedServer> {
-  const path = fileURLToPath(new URL(`../../${script}`, import.meta.url));
-  const child = spawn(...pinned('server', process.execPath, [path, ...args]), {
+  const child = spawn(...pinned('server', process.execPath, [pathOf(script), ...args]), {
     env: { PATH: process.env.PATH, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });

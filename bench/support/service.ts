@@ -35,8 +35,10 @@ export async function startServiceWithSnapshot(database: BenchDatabase, users: n
   const giveUpAt = performance.now() + 600_000;
   for (;;) {
     const { text } = await service.send('GET', '/metrics');
-    const [, held] = /^segmentd_snapshot_users (\d+)/m.exec(text) ?? [];
-    if (held === undefined || Number(held) >= users) return service;
+    const [held, ageSeconds] = ['users', 'age_seconds'].map((name) =>
+      Number(new RegExp(`^segmentd_snapshot_${name} (\\d.*)$`, 'm').exec(text)?.[1]),
+    );
+    if (held! >= users && ageSeconds! >= 0) return service;
     if (performance.now() > giveUpAt) throw new BenchError(`the snapshot holds ${held} of ${users} users after 10 minutes`);
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
