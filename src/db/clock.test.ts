@@ -148,3 +148,15 @@ test('the age counts the time that the machine slept, and no wall clock that is 
   clock.pass(250);
   assert.equal(clock.ageOf(noon), 250);
 });
+
+test('a moment that another process has seen pass is not judged before', () => {
+  const clock = clockAt();
+  clock.observe(microseconds(noon));
+  clock.passed(noon + 20);
+  assert.equal(clock.now(), noon + 20);
+  clock.passed(noon + 10);
+  clock.pass(10);
+  assert.equal(clock.now(), noon + 20);
+  clock.pass(11);
+  assert.equal(clock.now(), noon + 21);
+});

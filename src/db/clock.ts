@@ -12,6 +12,8 @@ export interface DatabaseClock {
   mark(): Mark;
   /** Tells the clock what the database said of its own, in microseconds, to a question sent at `sentAt` (default: now). */
   observe(microseconds: number, sentAt?: Mark): void;
+  /** Tells the clock of a moment that the database's has passed, learnt from another process: it is not judged by an earlier one. */
+  passed(moment: Moment): void;
   /** Never later than the database's clock, but for the drift between two machines since its last answer. */
   now(): Moment;
   /**
@@ -48,6 +50,9 @@ export function databaseClock({ monotonic, wall }: Clocks = ownClocks): Database
       anchor = microseconds / 1000;
       anchoredAt = monotonic();
       askedAt = sentAt;
+    },
+    passed(moment) {
+      latest = Math.max(latest, moment);
     },
     now() {
       const estimate = anchor === 0 ? 0 : Math.floor(anchor + monotonic() - anchoredAt);

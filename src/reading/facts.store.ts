@@ -40,7 +40,7 @@ export function factsStore({ pool, clock }: Database, definitions: DefinitionsSt
       const { userId, rows, sentAt } = await read();
       const row = rows[0]!;
       clock.observe(row.clock_after, sentAt);
-      const current = await definitions.ofVersion(row.version);
+      const current = await definitions.ofVersion(row.version, row.definitions_revision);
       if (!current) continue;
       const stays = rows.filter(hasStay).map(toStay);
       return {
@@ -74,7 +74,7 @@ export function factsStore({ pool, clock }: Database, definitions: DefinitionsSt
  * The start of the transaction comes before its snapshot. `statement_timestamp()` does not: with a prepared statement the
  * snapshot is taken when it is bound and that clock is set when it is executed.
  */
-const clockColumns = `d.version, (extract(epoch from transaction_timestamp()) * 1000000)::bigint as clock_before,
+const clockColumns = `d.version, d.revision as definitions_revision, (extract(epoch from transaction_timestamp()) * 1000000)::bigint as clock_before,
     (extract(epoch from clock_timestamp()) * 1000000)::bigint as clock_after`;
 
 /** By the primary keys of `users` and `memberships`, whatever the number of ids. */
@@ -105,6 +105,8 @@ interface RawFacts {
 
 interface FactsRow {
   version: number;
+  /** With the version it names the definitions, also of a database that was restored. */
+  definitions_revision: number;
   clock_before: number;
   clock_after: number;
   revision: number | null;

@@ -33,12 +33,14 @@ export function definitionsStore({ pool, clock }: Database) {
 
   const load = async (): Promise<SegmentDefinitions> => {
     const { rows } = await pool.query<DefinitionRow>({ name: 'definitions.load', text: loadText });
-    const loaded = toDefinitions(rows);
-    if (!cached || cached.version < loaded.version) cached = loaded;
-    return loaded;
+    return (cached = toDefinitions(rows)); // loads follow one another, so this one is the newest, also where the database went back
   };
-  /** One load at a time; who comes while it runs may need a newer version than it sees, and asks again. */
   const loadOnce = () => (loading ??= load().finally(() => (loading = undefined)));
+  /** One load at a time; one that is under way may have begun too early for who comes now. */
+  const loadAnew = async (): Promise<SegmentDefinitions> => {
+    await loading?.catch(() => {}); // who asked for it is told
+    return loadOnce();
+  };
 
   const stamp = gather<null, Stamp>({
     lanes: 1,
@@ -52,14 +54,10 @@ export function definitionsStore({ pool, clock }: Database) {
   });
 
   const current = async (): Promise<SegmentDefinitions> => {
-    for (;;) {
-      const { version, clock_before } = await stamp(null);
-      if (cached && cached.version >= version) {
-        heldAsOf = Math.max(heldAsOf, momentOf(clock_before));
-        return cached;
-      }
-      await loadOnce();
-    }
+    const { version, revision, clock_before } = await stamp(null);
+    const definitions = cached?.version === version && cached.revision === revision ? cached : await loadAnew();
+    heldAsOf = Math.max(heldAsOf, momentOf(clock_before));
+    return definitions;
   };
 
   return {
@@ -81,18 +79,17 @@ export function definitionsStore({ pool, clock }: Database) {
     },
 
     /** At exactly this version, or `undefined` when another one stands by now: then what was read with it is old too. */
-    async ofVersion(version: number): Promise<SegmentDefinitions | undefined> {
-      if (cached?.version === version) return cached;
-      if (cached && cached.version > version) return undefined;
-      const known = await loadOnce();
-      const loaded = known.version >= version ? known : await loadOnce();
-      return loaded.version === version ? loaded : undefined;
+    async ofVersion(version: number, revision: number): Promise<SegmentDefinitions | undefined> {
+      const isThat = (one: SegmentDefinitions | undefined) => one?.version === version && one.revision === revision;
+      if (isThat(cached)) return cached;
+      const loaded = await loadAnew();
+      return isThat(loaded) ? loaded : undefined;
     },
   };
 }
 
 /** The start of the transaction comes before its snapshot. */
-const versionText = `select version, (extract(epoch from transaction_timestamp()) * 1000000)::bigint as clock_before,
+const versionText = `select version, revision, (extract(epoch from transaction_timestamp()) * 1000000)::bigint as clock_before,
     (extract(epoch from clock_timestamp()) * 1000000)::bigint as clock_after
   from definitions`;
 
@@ -103,6 +100,7 @@ const loadText = `select d.version, d.revision, s.segment_id, s.slug, s.descript
 
 interface Stamp {
   version: number;
+  revision: number;
   clock_before: number;
   clock_after: number;
 }

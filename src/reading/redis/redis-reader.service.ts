@@ -1,6 +1,7 @@
 import type { DatabaseClock } from '../../db/clock.ts';
 import type { DatabaseClient } from '../../db/database.ts';
 import type { DefinitionsStore } from '../../segments/definitions.store.ts';
+import { momentOf } from '../../timeline/revision.ts';
 import { segmentsAt } from '../../timeline/segments-at.ts';
 import type { FactsRead, FactsStore } from '../facts.store.ts';
 import type { Followed } from '../follower.service.ts';
@@ -59,6 +60,7 @@ export function redisReader(parts: {
     const held = definitions.held()!;
     if (held.definitions.version < value.version) return null;
     if (!value.stays.every(({ segmentId }) => held.definitions.byId.has(segmentId))) return null;
+    clock.passed(Math.max(value.asOf, momentOf(value.reached))); // else a stay that began there may not have begun here
     const ageMs = Math.max(clock.ageOf(value.asOf), clock.ageOf(held.asOf));
     if (ageMs >= limitMs) return undefined;
     return {
