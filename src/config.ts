@@ -13,12 +13,6 @@ export const Environment = Type.Object({
   PUBLIC_URL: Type.Optional(Type.String({ pattern: '^https?://[^\\s?#]+$', description: 'an http:// or https:// address' })),
   ADMIN_KEY: Type.Optional(Type.String({ pattern: '^[!-~]{16,256}$', description: '16 to 256 visible ASCII characters' })),
   LINK_SECRET: Type.Optional(Type.String({ minLength: 16, description: 'at least 16 characters' })),
-  LINK_TTL_SECONDS: Type.Integer({
-    minimum: 1,
-    maximum: 31_536_000,
-    default: 3600,
-    description: 'a whole number from 1 to 31536000',
-  }),
   CACHE: Type.Enum(['snapshot', 'redis', 'off'], { default: 'snapshot', description: 'snapshot, redis or off' }),
   REDIS_URL: Type.Optional(Type.String({ pattern: '^rediss?://', description: 'a redis:// or rediss:// address' })),
   MAX_STALENESS_SECONDS: Type.Integer({
@@ -26,6 +20,12 @@ export const Environment = Type.Object({
     maximum: 3600,
     default: 300,
     description: 'a whole number from 1 to 3600',
+  }),
+  LINK_TTL_SECONDS: Type.Integer({
+    minimum: 1,
+    maximum: 31_536_000,
+    default: 3600,
+    description: 'a whole number from 1 to 31536000',
   }),
   LOG_LEVEL: Type.Enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], {
     default: 'info',
