@@ -183,11 +183,13 @@ export class MembershipTable {
     if (count > maxStayWords) throw new RangeError(`a user has at most ${maxStayWords} words of stays; got ${count}`);
     const part = hash >>> startBits;
     const slot = this.#slotOf(hash);
+    const newest = this.#newest;
     if (slot < 0) {
       if (count === 0) return;
       this.#parts[part]![-1 - slot] = this.#append(words, count) + 1;
       this.users++;
       if (++this.#counts[part]! > this.#parts[part]!.length * fullest) this.#grow(part);
+      this.#tidy(newest);
       return;
     }
     const reference = this.#parts[part]![slot]! - 1;
@@ -200,7 +202,9 @@ export class MembershipTable {
     }
     if (count > 0) this.#parts[part]![slot] = this.#append(words, count) + 1;
     else this.#remove(part, slot);
-    this.#bury(reference >>> blockBits, sizeOf(head));
+    this.#live[reference >>> blockBits]! -= sizeOf(head);
+    this.#tidy(reference >>> blockBits);
+    this.#tidy(newest);
   }
 
   /** A record of the id of the call under way. */
@@ -231,16 +235,18 @@ export class MembershipTable {
     const number = this.#free.pop() ?? this.#blocks.length;
     if (number === maxBlocks) throw new RangeError(`the arena is full: ${maxBlocks} blocks of ${blockWords * 4} bytes`);
     if (this.#blocks[number]?.length !== words) this.#blocks[number] = new Uint32Array(words);
-    this.#used[number] = 0;
-    this.#live[number] = 0;
     return number;
   }
 
-  /** A record of that size is no longer referred to. */
-  #bury(number: number, size: number): void {
-    this.#live[number]! -= size;
-    if (number === this.#newest || this.#live[number]! * 4 > this.#used[number]! * 3) return;
+  /**
+   * Empties a block of which more than a quarter is dead. Asked of each block in which a record died, and of the newest when
+   * it may be full: until then it is left alone, whatever died in it.
+   */
+  #tidy(number: number): void {
+    const newest = this.#newest;
+    if (number < 0 || number === newest || this.#live[number]! * 4 >= this.#used[number]! * 3) return; // a free one uses 0
     this.#empty(number);
+    this.#tidy(newest); // what was moved there may have filled it; what fills the next is all alive
   }
 
   /** Moves what lives in a block into the newest one, and frees it: at most 256 KiB, or one record that has its own. */
