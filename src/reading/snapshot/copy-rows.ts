@@ -56,6 +56,7 @@ export function copyRows(onRow: OnRow) {
         if (bytes.length < headerBytes) return;
         if (!bytes.subarray(0, signature.length).equals(signature)) throw new Error('not the binary format of COPY');
         at = headerBytes + bytes.readInt32BE(headerBytes - 4);
+        if (bytes.length < at) return;
         stream.isBegun = true;
       }
       for (let next = at; next >= 0 && !stream.isEnded; next = readRow(bytes, at)) at = next;
