@@ -21,7 +21,8 @@ export function viewAt(definitions: Definitions, moment: Moment): View {
     if (change > moment) until = Math.min(until, change);
     else from = Math.max(from, change);
   };
-  const slugs: (string | undefined)[] = Array.from({ length: Math.max(0, ...definitions.byId.keys()) + 1 });
+  const lastId = definitions.segments.reduce((last, { id }) => Math.max(last, id), 0);
+  const slugs: (string | undefined)[] = Array.from({ length: lastId + 1 });
   const rollouts: { id: number; slug: string; salt: string; ranges: Ranges }[] = [];
   for (const segment of definitions.segments) {
     for (const change of momentsOf(segment)) bound(change);
