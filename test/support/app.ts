@@ -36,11 +36,17 @@ export interface TestApp {
   another(reading?: Partial<ReadingOptions>): Promise<Call>;
 }
 
-/** The application as production builds it, on a database of its own. */
+/** The application as production builds it, on a database of its own, or on one given. */
 export async function startApp(
-  options: { logLevel?: string; ttlSeconds?: number; publicUrl?: string | null; reading?: Partial<ReadingOptions> } = {},
+  options: {
+    logLevel?: string;
+    ttlSeconds?: number;
+    publicUrl?: string | null;
+    reading?: Partial<ReadingOptions>;
+    database?: TestDatabase;
+  } = {},
 ): Promise<TestApp> {
-  const database = await cloneDatabase();
+  const database = options.database ?? (await cloneDatabase());
   const keys = { read: newKey(), write: newKey(), admin: newKey() };
   const names = { read: 'reader', write: 'writer', admin: 'admin' } as const;
   for (const [scope, key] of Object.entries(keys) as [Scope, string][]) {

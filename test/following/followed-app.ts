@@ -1,0 +1,120 @@
+import assert from 'node:assert/strict';
+import { after } from 'node:test';
+import { openDatabase } from '../../src/db/database.ts';
+import { type Call, startApp, type TestApp } from '../support/app.ts';
+import { cloneDatabase, type TestDatabase } from '../support/database.ts';
+import { until } from '../support/service.ts';
+import { openRelay, type Relay } from './relay.ts';
+import { openWriter, type Writer } from './writer.ts';
+
+export const slugs = ['A', 'B', 'C', 'D'];
+
+/** An app that answers from memory, and whatever lies between it and its database. */
+export interface FollowedApp extends Pick<TestApp, 'call' | 'as' | 'another' | 'keys'> {
+  /** Straight to the server, as are the apps of `another`. */
+  readonly database: TestDatabase;
+  readonly relay: Relay;
+  readonly writer: Writer;
+  /** From the database, so about what is committed. */
+  userIds(): Promise<string[]>;
+}
+
+interface Options {
+  database?: TestDatabase;
+  maxStalenessSeconds?: number;
+  /** Before the app is there. */
+  prepare?: (writer: Writer) => Promise<unknown>;
+}
+
+export async function startFollowedApp({ database, maxStalenessSeconds = 300, prepare }: Options = {}): Promise<FollowedApp> {
+  const direct = database ?? (await cloneDatabase());
+  const relay = await openRelay(direct.connection);
+  const through = openDatabase({ connection: relay.connection });
+  const writer = await openWriter(direct.connection);
+  await prepare?.(writer);
+  relay.countOf(askText);
+  const { call, as, another, keys } = await startApp({
+    database: { ...direct, pool: through.pool, clock: through.clock, connect: through.connect },
+    reading: { cache: 'snapshot', maxStalenessSeconds },
+  });
+  after(async () => {
+    await through.close();
+    await relay.close();
+  });
+  const userIds = async () => (await writer.run<{ user_id: string }>('select user_id from users')).map((row) => row.user_id);
+  return { call, as, another, keys, database: direct, relay, writer, userIds };
+}
+
+export async function makeSegments({ call }: { call: Call }) {
+  for (const slug of slugs)
+    assert.equal((await call('POST', '/v1/segments', { slug, percent: slug === 'D' ? 40 : 0 })).status, 201);
+}
+
+/** What reads of the present from the database bear. */
+const askText = 'facts.current';
+
+/** Users whom nobody ever wrote: they are only where the percentages put them. */
+const unknownIds = Array.from({ length: 20 }, (_, i) => `unknown-${i}`);
+
+interface Seen {
+  user_id: string;
+  segments: string[] | null;
+}
+
+/**
+ * Where memory and the database differ, about all that was committed by now: nowhere, if all is well. It waits until memory
+ * answers and says that it has all this, and takes it at its word.
+ */
+export async function differences(
+  { call, writer, relay, userIds }: FollowedApp,
+  { isWoken = true, limitMs = 10_000 }: { isWoken?: boolean; limitMs?: number } = {},
+): Promise<string[]> {
+  const ids = [...(await userIds()), ...unknownIds];
+  const at = await writer.clock();
+  if (isWoken) await writer.wake();
+  const chunks = Array.from({ length: Math.ceil(ids.length / 1000) }, (_, i) => ids.slice(i * 1000, i * 1000 + 1000));
+  const different: string[] = [];
+  for (const user_ids of chunks) {
+    let held: Seen[] = [];
+    await until(
+      async () => {
+        const asked = relay.countOf(askText);
+        const { status, body } = await call('POST', '/v1/lookup', { user_ids });
+        if (status === 503 || relay.countOf(askText) > asked || Date.parse(body.as_of) <= at) return false;
+        assert.equal(status, 200);
+        held = body.users;
+        return true;
+      },
+      'memory to have caught up',
+      limitMs,
+    );
+    let exact: Seen[] = [];
+    await until(async () => {
+      // A pool whose connections broke gives each of them out once more.
+      const { status, body } = await call('POST', '/v1/lookup', { user_ids, last_revision: true });
+      if (status === 503) return false;
+      assert.equal(status, 200);
+      exact = body.users;
+      return true;
+    }, 'the database to answer');
+    for (const [i, { user_id, segments }] of exact.entries()) {
+      const [memory, database] = [held[i]!.segments, segments].map((slugs) => slugs?.join() ?? '-');
+      if (memory !== database) different.push(`${user_id}: memory ${memory}, database ${database}`);
+    }
+  }
+  return different;
+}
+
+/** Snapshot = database. */
+export async function assertSame(app: FollowedApp, options?: Parameters<typeof differences>[1]) {
+  assert.deepEqual(await differences(app, options), []);
+}
+
+/** A default read, which must have come from memory. */
+export async function readMemory({ call, relay }: FollowedApp, userId: string): Promise<string[] | null> {
+  const asked = relay.countOf(askText);
+  const { status, body } = await call('GET', `/v1/users/${userId}/segments`);
+  assert.equal(status, 200);
+  assert.equal(relay.countOf(askText), asked, 'the database was asked');
+  return body.segments;
+}
