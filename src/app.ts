@@ -43,6 +43,8 @@ export interface ReadingOptions {
   readonly cache: 'snapshot' | 'redis' | 'off';
   /** Needed where `cache` is `redis`. */
   readonly redisUrl?: string;
+  /** How long a call to Redis may take. Default 50. */
+  readonly redisLimitMs?: number;
   readonly maxStalenessSeconds: number;
 }
 
@@ -165,6 +167,7 @@ export async function buildApp({ database, reading, links, logger }: AppOptions)
     if (reading.redisUrl === undefined) throw new Error('cache redis needs redisUrl');
     const values = valuesStore({
       url: reading.redisUrl,
+      ...(reading.redisLimitMs === undefined ? {} : { limitMs: reading.redisLimitMs }),
       onFailure: logFailure('Redis fails; the database answers instead'),
       onRecovery: () => logger.info('Redis is used again'),
     });

@@ -71,6 +71,12 @@ for (const [name, value] of [
   });
 }
 
+test('CACHE=redis without REDIS_URL stops it with one line that names what is missing', async () => {
+  const { output, exited } = runMain(['serve'], { CACHE: 'redis' }, folder);
+  assert.equal(await exited, 1);
+  assert.match(output(), /^[^\n]*REDIS_URL: it is not set[^\n]*\n$/);
+});
+
 test('.env in the working folder is read, and the environment outranks it', async () => {
   await writeFile(join(folder, '.env'), 'LOG_LEVEL=loud\n');
   const fromFile = runMain(['serve'], {}, folder);

@@ -3,17 +3,22 @@ import type { Database } from '../../src/db/database.ts';
 
 type Query = (config: { name?: string; values?: unknown[] }) => Promise<unknown>;
 
-/** Counts of whom the database is asked for facts through this pool, and lets such questions fail. */
+/** Counts of whom the database is asked for facts through this pool, and lets questions fail: those, or the ones named. */
 export function countReads({ pool }: Database) {
   const counts = new Map<string, number>();
-  let failure: Error | undefined;
+  let failure: { error: Error | undefined; names: RegExp } | undefined;
   wrap({ pool }, (config, query) => {
     const userIds = usersOf(config);
-    if (failure && userIds.length > 0) return Promise.reject(failure);
+    if (failure?.error && failure.names.test(config.name ?? '')) return Promise.reject(failure.error);
     for (const userId of userIds) counts.set(userId, (counts.get(userId) ?? 0) + 1);
     return query(config);
   });
-  return { of: (userId: string) => counts.get(userId) ?? 0, fail: (error: Error | undefined) => (failure = error) };
+  return {
+    of: (userId: string) => counts.get(userId) ?? 0,
+    fail(error: Error | undefined, names = /^facts/) {
+      failure = { error, names };
+    },
+  };
 }
 
 /** The next read of that user's facts is made at once and comes back when it is released. */

@@ -45,8 +45,6 @@ export function redisReader(parts: {
 
   let owner: string | null | undefined;
 
-  const isFresh = (value: Value) => clock.ageOf(value.asOf) < limitMs;
-
   const put = async (userId: string, value: Value, instead?: string): Promise<boolean> => {
     // A key goes when its value is of no use any more.
     const livesMs = Math.ceil(limitMs - clock.ageOf(value.asOf));
@@ -55,12 +53,15 @@ export function redisReader(parts: {
 
   /** What a value says now; `undefined` when it is not fresh enough, null when it cannot be of this database. */
   const judge = async (userId: string, value: Value, minRevision: number): Promise<UserRead | undefined | null> => {
-    if (value.reached < minRevision || !isFresh(value)) return undefined;
+    const newest = Math.max(value.asOf, momentOf(value.reached));
+    // Further ahead than this process's clock can be behind. It must not be believed: no clock here is ever turned back.
+    if (clock.ageOf(newest - 1_000) === 0) return null;
+    if (value.reached < minRevision) return undefined;
     await definitions.atLeast(value.version);
     const held = definitions.held()!;
     if (held.definitions.version < value.version) return null;
     if (!value.stays.every(({ segmentId }) => held.definitions.byId.has(segmentId))) return null;
-    clock.passed(Math.max(value.asOf, momentOf(value.reached))); // else a stay that began there may not have begun here
+    clock.passed(newest); // else a stay that began there may not have begun here
     const ageMs = Math.max(clock.ageOf(value.asOf), clock.ageOf(held.asOf));
     if (ageMs >= limitMs) return undefined;
     return {

@@ -10,7 +10,8 @@ import { buildApp } from '../../app.ts';
 import { encode, type HeldStay } from './value.ts';
 
 const { url: redisUrl, skip } = await findRedis();
-const reading = { cache: 'redis', redisUrl } as const;
+/** What is tested here does not depend on how busy this machine is. */
+const reading = { cache: 'redis', redisUrl, redisLimitMs: 5_000 } as const;
 const { call, database, another, keys } = await startApp({ reading });
 const reads = countReads(database);
 
@@ -60,11 +61,24 @@ const stay = async (slug: string, more: Partial<HeldStay> = {}): Promise<HeldSta
   ...more,
 });
 
+/** A change that has its moment and is not committed yet. */
+const beginChange = async (userId: string, slug: string) => {
+  const client = await database.pool.connect();
+  await client.query('begin');
+  const { rows } = await client.query<{ revision: number }>(
+    `select revision from apply_changes($1, 0, array[$2], array[null]::bigint[], '{infinity}', '{}', '{}', '{}', '{}', '{}', '{}',
+       array[$2], array[$3]::int[], '{false}', '{null}', '{null}', '{null}', '{null}', '{request}', '{writer}')`,
+    [await version(), userId, await idOf(slug)],
+  );
+  const commit = () => client.query('commit').finally(() => client.release());
+  return { commit, revision: rows[0]!.revision };
+};
+
 /** From the start: the process has its definitions and its connections. */
-const isUsed = async (ask: () => Promise<unknown>, userId: string) => {
+const isUsed = async (ask: () => Promise<unknown>, userId: string, keyOfUser = key(userId)) => {
   await until(async () => {
     await ask();
-    return (await redis.exists(key(userId))) === 1;
+    return (await redis.exists(keyOfUser)) === 1;
   }, 'Redis to be used');
 };
 
@@ -173,8 +187,7 @@ test('a read that comes back after a change does not undo what the change put', 
   const held = holdRead(database, 'raced');
   const before = get('raced');
   await held.begun;
-  await patch('raced', { add: ['A'] });
-  held.release();
+  await patch('raced', { add: ['A'] }).finally(held.release);
   assert.equal((await before).body.segments, null, 'it was read before the change');
   // Redis takes the commands of a connection in their order: the late value has come by now.
   assert.deepEqual((await getHeld('raced')).body.segments, ['A']);
@@ -186,10 +199,11 @@ test('after a change nobody is answered by a read that began before it', { skip 
   await held.begun;
   await patch('joined', { add: ['A'] });
   await redis.del(key('joined'));
+  const count = reads.of('joined');
   const after = get('joined');
+  await until(() => reads.of('joined') > count, 'a read of its own', 2_000).finally(held.release);
   assert.deepEqual((await after).body.segments, ['A']);
-  held.release();
-  await before;
+  assert.equal((await before).body.segments, null);
 });
 
 test('one read of the database answers all who wait for it', { skip }, async () => {
@@ -200,24 +214,41 @@ test('one read of the database answers all who wait for it', { skip }, async () 
 });
 
 test('who asks for a revision is not answered by a read that began before it', { skip }, async () => {
-  const elsewhere = await another();
+  const { commit, revision } = await beginChange('behind', 'A');
   const held = holdRead(database, 'behind');
   const before = get('behind');
   await held.begun;
-  const changed = await elsewhere('PATCH', '/v1/users/behind/segments', { add: ['A'] });
-  await redis.del(key('behind'));
-  const after = Array.from({ length: 5 }, () => get('behind', `?min_revision=${changed.body.revision}`));
-  await get('first'); // Redis answers in the order of the questions: the others wait for the database by now
-  held.release();
+  await commit(); // its moment is before the clock that the read has seen, its effect is not in it
+  const after = Array.from({ length: 5 }, () => get('behind', `?min_revision=${revision}`));
+  // Redis answers in the order of the questions: when it has answered this one, the others wait for the database.
+  await get('first').finally(held.release);
   assert.equal((await before).body.segments, null);
   for (const answer of await Promise.all(after)) assert.deepEqual(answer.body.segments, ['A']);
+});
+
+test('what settles while a read is under way does not count as seen by it', { skip }, async () => {
+  const elsewhere = await another();
+  const held = holdRead(database, 'settling');
+  const before = get('settling');
+  await held.begun;
+  const { revision } = (await elsewhere('PATCH', '/v1/users/settling/segments', { add: ['A'] })).body;
+  await redis.del(key('settling'));
+  await until(async () => {
+    await redis.del(key('witness'));
+    await get('witness');
+    await until(async () => (await redis.exists(key('witness'))) === 1, 'the value in Redis');
+    const [reached] = JSON.parse((await redis.get(key('witness')))!) as [number];
+    return reached >= Number(revision);
+  }, 'the change to be settled').finally(held.release);
+  assert.equal((await before).body.segments, null);
+  assert.deepEqual((await get('settling', `?min_revision=${revision}`)).body.segments, ['A']);
 });
 
 test('processes share what they have read and changed', { skip }, async () => {
   const elsewhere = await another();
   await isUsed(() => elsewhere('GET', '/v1/users/other-first/segments'), 'other-first');
   const changed = await elsewhere('PATCH', '/v1/users/shared/segments', { add: ['B'] });
-  const { body } = await getHeld('shared');
+  const { body } = await getHeld('shared'); // judged by no moment before the change, whatever this process's clock says
   assert.deepEqual([body.segments, body.revision], [['B'], changed.body.revision]);
   await patch('shared', { remove: ['B'] });
   assert.equal((await elsewhere('GET', '/v1/users/shared/segments')).body.segments, null);
@@ -228,7 +259,11 @@ test('segments that another process has made, changed or deleted are known with 
   await isUsed(() => elsewhere('GET', '/v1/users/other-second/segments'), 'other-second');
   assert.equal((await elsewhere('POST', '/v1/segments', { slug: 'THEIRS' })).status, 201);
   assert.equal((await elsewhere('PATCH', '/v1/users/told/segments', { add: ['THEIRS'] })).status, 200);
-  assert.deepEqual((await getHeld('told')).body.segments, ['THEIRS'], 'at once: the value names its definitions');
+  assert.deepEqual((await getHeld('told')).body.segments, ['THEIRS']);
+  // Nobody is woken by this one: the value itself names the definitions that it needs.
+  await database.pool.query('update definitions set version = version + 1');
+  await plant('told', [await stay('THEIRS'), await stay('A')], { ofVersion: await version() });
+  assert.deepEqual((await getHeld('told')).body.segments, ['A', 'THEIRS']);
 
   await plant('percent', [], { ofVersion: await version() });
   await elsewhere('POST', '/v1/segments', { slug: 'PERCENT', percent: 100 });
@@ -236,7 +271,27 @@ test('segments that another process has made, changed or deleted are known with 
   await elsewhere('DELETE', '/v1/segments/PERCENT');
   await elsewhere('DELETE', '/v1/segments/THEIRS');
   await until(async () => (await getHeld('percent')).body.segments === null, 'the deletion');
-  assert.equal((await getHeld('told')).body.segments, null);
+  await until(async () => String((await getHeld('told')).body.segments) === 'A', 'the deletion');
+});
+
+test('a value is of no use once the definitions are too old to judge it', { skip }, async () => {
+  const limited = await startApp({ reading: { ...reading, maxStalenessSeconds: 1 } });
+  const counts = countReads(limited.database);
+  const ownKey = keyIn(await keyOwner(limited.database), 'judged');
+  const ask = async () => (await limited.call('GET', '/v1/users/judged/segments')).status;
+  await isUsed(ask, 'judged', ownKey);
+  counts.fail(new Error('not now'), /^definitions/);
+  await until(
+    async () => {
+      const asOf = limited.database.clock.now();
+      await redis.set(ownKey, encode({ asOf, reached: 0, version: 0, stays: [] }));
+      const before = counts.of('judged');
+      assert.equal(await ask(), 200);
+      return counts.of('judged') > before;
+    },
+    'the database to be asked',
+    3_000,
+  );
 });
 
 test('a lookup asks the database about those alone whom Redis does not hold', { skip }, async () => {
@@ -285,6 +340,7 @@ test('what is no value of this database is told in the log, answered from the da
   await patch('broken', { add: ['A'] });
   const good = await redis.get(key('broken'));
   const much = 9e15;
+  const before = database.clock.now();
   const value = { asOf: database.clock.now(), reached: much, version: await version(), stays: [] };
   const unknown = { segmentId: 999_999, excluded: false, startsAt: 0, endsAt: Infinity };
   for (const bytes of [
@@ -295,6 +351,9 @@ test('what is no value of this database is told in the log, answered from the da
     `[${much},"no number`,
     encode({ ...value, version: 1_000_000_000 }),
     encode({ ...value, stays: [unknown] }),
+    encode({ ...value, reached: 0, stays: [unknown] }),
+    encode(value),
+    encode({ ...value, reached: 0, asOf: value.asOf + 3_600_000 }),
   ]) {
     lines.length = 0;
     await redis.set(key('broken'), bytes);
@@ -308,6 +367,8 @@ test('what is no value of this database is told in the log, answered from the da
     assert.deepEqual(await ask(), ['A']);
     assert.equal(lines.length, 1);
   }
+  const passed = own.clock.now() - before;
+  assert.ok(passed >= 0 && passed < 60_000, `the clock was moved by ${passed} ms`);
   await redis.del(key('broken'));
   await redis.rPush(key('broken'), 'a list');
   assert.deepEqual(await ask(), ['A']);

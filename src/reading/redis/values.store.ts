@@ -120,7 +120,8 @@ export function valuesStore(options: ValuesOptions) {
      */
     async put(userId: string, text: string, livesMs: number, instead = ''): Promise<boolean> {
       const key = prefix === undefined ? undefined : prefix + userId;
-      const said = key === undefined ? undefined : await ask((client) => client.putLater(key, text, livesMs, instead));
+      const said =
+        key === undefined ? undefined : await ask((client) => client.putLater(key, text, livesMs, instead).catch(refusalOf));
       if (said === undefined) return false;
       if (said === 'put' || said === 'later') return true;
       if (performance.now() - refusalToldAt > refusalsMs) {
@@ -179,6 +180,12 @@ function connectTo(url: string) {
   client.on('error', giveUp);
   client.on('end', () => giveUp(new Error('the connection to Redis was closed')));
   return { client, ended, giveUp };
+}
+
+/** A Redis that takes nothing may still be read. */
+function refusalOf(error: unknown): string {
+  if (error instanceof ErrorReply) return error.message;
+  throw error;
 }
 
 class TookTooLong extends Error {}
