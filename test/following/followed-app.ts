@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after } from 'node:test';
+import type { ClientConfig } from 'pg';
 import { openDatabase } from '../../src/db/database.ts';
 import { type Call, startApp, type TestApp } from '../support/app.ts';
 import { cloneDatabase, type TestDatabase } from '../support/database.ts';
@@ -15,15 +16,13 @@ export interface FollowedApp extends Pick<TestApp, 'call' | 'as' | 'another' | '
   readonly database: TestDatabase;
   readonly relay: Relay;
   readonly writer: Writer;
-  /** From the database, so about what is committed. */
-  userIds(): Promise<string[]>;
 }
 
 interface Options {
   database?: TestDatabase;
   maxStalenessSeconds?: number;
   /** Before the app is there. */
-  prepare?: (writer: Writer) => Promise<unknown>;
+  prepare?: (writer: Writer, relay: Relay, connection: ClientConfig) => Promise<unknown>;
 }
 
 export async function startFollowedApp({ database, maxStalenessSeconds = 300, prepare }: Options = {}): Promise<FollowedApp> {
@@ -31,7 +30,7 @@ export async function startFollowedApp({ database, maxStalenessSeconds = 300, pr
   const relay = await openRelay(direct.connection);
   const through = openDatabase({ connection: relay.connection });
   const writer = await openWriter(direct.connection);
-  await prepare?.(writer);
+  await prepare?.(writer, relay, direct.connection);
   relay.countOf(askText);
   const { call, as, another, keys } = await startApp({
     database: { ...direct, pool: through.pool, clock: through.clock, connect: through.connect },
@@ -41,8 +40,7 @@ export async function startFollowedApp({ database, maxStalenessSeconds = 300, pr
     await through.close();
     await relay.close();
   });
-  const userIds = async () => (await writer.run<{ user_id: string }>('select user_id from users')).map((row) => row.user_id);
-  return { call, as, another, keys, database: direct, relay, writer, userIds };
+  return { call, as, another, keys, database: direct, relay, writer };
 }
 
 export async function makeSegments({ call }: { call: Call }) {
@@ -50,7 +48,7 @@ export async function makeSegments({ call }: { call: Call }) {
     assert.equal((await call('POST', '/v1/segments', { slug, percent: slug === 'D' ? 40 : 0 })).status, 201);
 }
 
-/** What reads of the present from the database bear. */
+/** What the queries bear that read the present from the database. */
 const askText = 'facts.current';
 
 /** Users whom nobody ever wrote: they are only where the percentages put them. */
@@ -61,15 +59,34 @@ interface Seen {
   segments: string[] | null;
 }
 
+/** So many users named `bulk-1` and so on, in A; of them `differences` asks for each hundredth. */
+export async function makeBulk(writer: Writer, count: number) {
+  for (const slug of slugs) {
+    await writer.run(`select create_segment((select version from definitions), $1, '', $1, null, $2, 'test')`, [
+      slug,
+      slug === 'D' ? '{[0,4000)}' : '{}',
+    ]);
+  }
+  await writer.run(
+    `with moment as (select date_trunc('milliseconds', clock_timestamp()) as now),
+       made as (insert into users select 'bulk-' || i, now, (extract(epoch from now) * 1000000)::bigint
+         from moment, generate_series(1, $1::int) i)
+     insert into memberships select 'bulk-' || i, (select segment_id from segments where slug = 'A'),
+         now, 'infinity', now, false, 'test', 'import' from moment, generate_series(1, $1::int) i`,
+    [count],
+  );
+}
+
 /**
  * Where memory and the database differ, about all that was committed by now: nowhere, if all is well. It waits until memory
  * answers and says that it has all this, and takes it at its word.
  */
 export async function differences(
-  { call, writer, relay, userIds }: FollowedApp,
+  { call, writer, relay }: FollowedApp,
   { isWoken = true, limitMs = 10_000 }: { isWoken?: boolean; limitMs?: number } = {},
 ): Promise<string[]> {
-  const ids = [...(await userIds()), ...unknownIds];
+  const known = await writer.run<{ user_id: string }>(`select user_id from users where user_id !~ '^bulk-' or user_id ~ '00$'`);
+  const ids = [...known.map((row) => row.user_id), ...unknownIds];
   const at = await writer.clock();
   if (isWoken) await writer.wake();
   const chunks = Array.from({ length: Math.ceil(ids.length / 1000) }, (_, i) => ids.slice(i * 1000, i * 1000 + 1000));

@@ -11,6 +11,15 @@ export interface Held {
   release(): void;
 }
 
+interface Link {
+  readonly client: Socket;
+  readonly server: Socket;
+  /** By the client, at the beginning. */
+  said: string;
+  /** From the server, at the beginning. */
+  heard: string;
+}
+
 interface Gate {
   readonly text: string;
   readonly isAnswer: boolean;
@@ -24,54 +33,61 @@ interface Gate {
  */
 export async function openRelay(target: ClientConfig) {
   const { host, port, user, password, database, ssl } = new pg.Client(target);
-  const links = new Set<{ client: Socket; server: Socket; said: string; heard: string }>();
+  const links = new Set<Link>();
   const gates = new Set<Gate>();
   const watched = new Map<string, number>();
   let isRefusing = false;
 
-  const take = (text: string, isAnswer: boolean) => {
+  const findGate = (text: string, isAnswer: boolean) => {
     const found = [...gates].find((gate) => gate.isAnswer === isAnswer && text.includes(gate.text));
     if (found) gates.delete(found);
     return found;
   };
 
-  const listener = createServer((client) => {
-    if (isRefusing) return void client.destroy();
+  const passOn = async (link: Link, piece: Buffer) => {
+    const text = piece.toString('latin1');
+    if (link.said.length < 10_000) link.said += text;
+    for (const [name, count] of watched) if (text.includes(name)) watched.set(name, count + 1);
+    const gate = findGate(text, false);
+    if (gate) {
+      link.client.pause();
+      gate.reach();
+      await gate.released;
+      link.client.resume();
+    }
+    link.server.write(piece);
+  };
+
+  const passBack = async (link: Link, piece: Buffer) => {
+    if (link.heard.length < 1_000) link.heard += piece.toString('latin1');
+    link.client.write(piece);
+    const gate = findGate(link.said, true);
+    if (!gate) return;
+    link.server.pause();
+    gate.reach();
+    await gate.released;
+    link.server.resume();
+  };
+
+  const join = (client: Socket) => {
     const server = connect(host.startsWith('/') ? { path: `${host}/.s.PGSQL.${port}` } : { host, port });
-    const link = { client, server, said: '', heard: '' };
+    const link: Link = { client, server, said: '', heard: '' };
     links.add(link);
-    for (const [one, other] of [
-      [client, server],
-      [server, client],
-    ] as const) {
-      one.on('error', () => {}); // 'close' follows
-      one.on('close', () => {
+    for (const socket of [client, server]) {
+      socket.on('error', () => {}); // 'close' follows
+      socket.on('close', () => {
         links.delete(link);
-        other.destroy();
+        client.destroy();
+        server.destroy();
       });
     }
-    client.on('data', (piece) => {
-      const text = piece.toString('latin1');
-      if (link.said.length < 10_000) link.said += text;
-      for (const [name, count] of watched) if (text.includes(name)) watched.set(name, count + 1);
-      const gate = take(text, false);
-      if (!gate) return void server.write(piece);
-      client.pause();
-      gate.reach();
-      void gate.released.then(() => {
-        server.write(piece);
-        client.resume();
-      });
-    });
-    server.on('data', (piece) => {
-      if (link.heard.length < 1_000) link.heard += piece.toString('latin1');
-      client.write(piece);
-      const gate = take(link.said, true);
-      if (!gate) return;
-      server.pause();
-      gate.reach();
-      void gate.released.then(() => server.resume());
-    });
+    client.on('data', (piece) => void passOn(link, piece));
+    server.on('data', (piece) => void passBack(link, piece));
+  };
+
+  const listener = createServer((client) => {
+    if (isRefusing) client.destroy();
+    else join(client);
   });
   listener.listen(0, '127.0.0.1');
   await once(listener, 'listening');
