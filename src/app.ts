@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import helmet from '@fastify/helmet';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import fastify, { type FastifyBaseLogger, LogController } from 'fastify';
 import { keysStore } from './access/keys.store.ts';
+import { knownKeys } from './access/known-keys.service.ts';
 import type { Database } from './db/database.ts';
 import { historyRoutes, type LinkOptions } from './history/history.routes.ts';
 import { historyService } from './history/history.service.ts';
@@ -11,6 +11,8 @@ import { authenticate, keyOf } from './http/authenticate.ts';
 import { parseJsonStrictly } from './http/body.ts';
 import { closeConnectionsWhenStopping } from './http/closing.ts';
 import { describeApi } from './http/openapi.ts';
+import { logRequests, type RequestLogOptions } from './http/request-log.ts';
+import { setSecurityHeaders } from './http/security-headers.ts';
 import { answerUnreadable } from './http/unreadable-requests.ts';
 import { answerUnknownRoutes, maxParamLength } from './http/unknown-routes.ts';
 import { refuseUndecodableQueries, validatorCompiler } from './http/validation.ts';
@@ -53,14 +55,17 @@ export interface AppOptions {
   readonly reading: ReadingOptions;
   readonly links: LinkOptions;
   readonly logger: FastifyBaseLogger;
+  /** Default: slower than a second, and one of a thousand. */
+  readonly requestLog?: RequestLogOptions;
 }
 
 export type App = Awaited<ReturnType<typeof buildApp>>;
 
 /** The whole application on one migrated database. `main.ts` and the tests build the same one. */
-export async function buildApp({ database, reading, links, logger }: AppOptions) {
+export async function buildApp({ database, reading, links, logger, requestLog }: AppOptions) {
   const { clock } = database;
-  const keys = keysStore(database);
+  // Longer than answers may be old, so that whoever asks while the database is down learns that it is the answer that is too old.
+  const keys = knownKeys(keysStore(database), database, { maxStalenessMs: reading.maxStalenessSeconds * 2_000 });
   const definitions = definitionsStore(database);
   const facts = factsStore(database, definitions);
   const settled = settledStore(database);
@@ -78,6 +83,7 @@ export async function buildApp({ database, reading, links, logger }: AppOptions)
   const app = fastify({
     loggerInstance: logger,
     logController: new LogController({ disableRequestLogging: true }), // failures are logged where they are answered
+    childLoggerFactory: (parent) => parent, // who logs names the request
     genReqId: () => randomUUID(),
     bodyLimit: 1_048_576,
     routerOptions: { maxParamLength },
@@ -88,7 +94,7 @@ export async function buildApp({ database, reading, links, logger }: AppOptions)
     // A path that cannot be decoded meets no route and no hook; it needs a key like any other.
     frameworkErrors: (error, request, reply) => {
       reply.headers({ 'x-request-id': request.id, 'x-content-type-options': 'nosniff' });
-      void keyOf(request, keys.find, 'read').then(
+      void Promise.try(keyOf, request, keys.find, 'read').then(
         () => answerProblem(error, request, reply),
         (unauthorized: unknown) => answerProblem(unauthorized, request, reply),
       );
@@ -99,29 +105,31 @@ export async function buildApp({ database, reading, links, logger }: AppOptions)
   app.setValidatorCompiler(validatorCompiler);
   parseJsonStrictly(app);
   refuseUndecodableQueries(app);
-  app.addHook('onRequest', async (request, reply) => {
-    reply.header('x-request-id', request.id);
+  app.addHook('onRequest', (request, reply, done) => {
+    void reply.header('x-request-id', request.id);
+    done();
   });
   // Before anything that may refuse, so that refusals have the headers too.
-  await app.register(helmet, {
-    global: true,
-    strictTransportSecurity: false, // whoever ends TLS decides that, for a domain that is theirs
-    contentSecurityPolicy: { useDefaults: false, directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] } },
-  });
+  setSecurityHeaders(app);
   closeConnectionsWhenStopping(app);
   measureRequests(app, metrics);
+  logRequests(app, logger, requestLog ?? { slowMs: 1000, sample: 0.001 });
   authenticate(app, keys.find);
   answerUnknownRoutes(app);
   await describeApi(app);
 
   // Started with the app, so that one that is built and never listens holds no connection.
   let follower: Follower | undefined;
+  let keysFollower: Follower | undefined;
   app.addHook('onReady', async () => {
+    // By a loop of its own: a key that is revoked ends while the snapshot is still loading, too.
+    keysFollower = follow({ connect: wakes.listen, followed: [keys], onFailure: logFailure('the keys are not followed') });
     if (reading.cache === 'off' && followed.length === 0) return;
     follower = follow({ connect: wakes.listen, followed, onFailure: logFailure('the database is not followed') });
   });
   app.addHook('onClose', async () => {
     await follower?.close();
+    await keysFollower?.close();
     await wakes.close();
   });
 

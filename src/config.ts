@@ -31,6 +31,13 @@ export const Environment = Type.Object({
     default: 'info',
     description: 'fatal, error, warn, info, debug, trace or silent',
   }),
+  LOG_SAMPLE: Type.Number({ minimum: 0, maximum: 1, default: 0.001, description: 'a number from 0 to 1' }),
+  SLOW_REQUEST_MS: Type.Integer({
+    minimum: 1,
+    maximum: 3_600_000,
+    default: 1000,
+    description: 'a whole number from 1 to 3600000',
+  }),
 });
 
 export type Config = Static<typeof Environment>;

@@ -12,12 +12,15 @@ const rules: Record<Kind, { ours: readonly Kind[]; libraries: RegExp }> = {
     libraries: /^(fastify|@fastify\/type-provider-typebox|typebox|node:stream)$/,
   },
   service: { ours: ['store', 'db', 'pure'], libraries: /^node:timers\/promises$/ },
-  store: { ours: ['store', 'db', 'pure'], libraries: /^(@redis\/client|pg-copy-streams|node:(timers|stream)\/promises|node:crypto)$/ },
+  store: {
+    ours: ['store', 'db', 'pure'],
+    libraries: /^(@redis\/client|pg-copy-streams|node:(timers|stream)\/promises|node:crypto)$/,
+  },
   schemas: { ours: ['schemas', 'pure'], libraries: /^typebox$/ },
   pure: { ours: ['pure'], libraries: /^(node:crypto|temporal-polyfill|csv-stringify\/sync)$/ },
   http: {
     ours: ['http', 'schemas', 'pure', 'db'],
-    libraries: /^(fastify|@fastify\/.+|typebox|ajv|find-my-way|prom-client|node:(http|net|crypto))$/,
+    libraries: /^(fastify|@fastify\/.+|typebox|ajv|find-my-way|helmet|prom-client|node:(http|net|crypto))$/,
   },
   db: { ours: ['db', 'pure'], libraries: /^(pg|node:.+)$/ },
   wiring: { ours: ['routes', 'service', 'store', 'schemas', 'pure', 'http', 'db', 'wiring'], libraries: /./ },

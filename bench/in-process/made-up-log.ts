@@ -18,6 +18,7 @@ export function madeUpLog(users: number) {
     identity: 'made up',
     version: 1,
     definitionsRevision: 1,
+    newest: null,
     settled: now * 1000,
     asOf: now,
   };

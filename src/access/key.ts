@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { hash, randomBytes } from 'node:crypto';
 
 /** What a key may do: each includes those before it. */
 export const scopes = ['read', 'write', 'admin'] as const;
@@ -13,8 +13,8 @@ export interface Key {
 /** A new key: 256 random bits behind a prefix by which secret scanners can know it. */
 export const newKey = (): string => `sgd_${randomBytes(32).toString('base64url')}`;
 
-/** What is stored of a key. A key has 256 bits of its own, so it needs neither salt nor a slow hash. */
-export const sha256Of = (key: string): Buffer => createHash('sha256').update(key).digest();
+/** What is stored of a key, in hexadecimal. A key has 256 bits of its own, so it needs neither salt nor a slow hash. */
+export const sha256Of = (key: string): string => hash('sha256', key, 'hex');
 
 /** 1 to 128 visible characters, since it is the actor in the history. */
 export const isKeyName = (name: string): boolean => /^[^\p{C}\p{Z}]{1,128}$/u.test(name);

@@ -1,7 +1,9 @@
-import type { Database } from '../db/database.ts';
+import type { Database, DatabaseClient } from '../db/database.ts';
 import { brokenConstraint } from '../db/failures.ts';
 import { gather } from '../db/gather.ts';
+import { channel } from '../reading/wakes.store.ts';
 import type { Moment } from '../timeline/facts.ts';
+import { momentOf } from '../timeline/revision.ts';
 import type { Key, Scope } from './key.ts';
 
 export interface ListedKey extends Key {
@@ -9,27 +11,56 @@ export interface ListedKey extends Key {
   readonly revokedAt: Moment;
 }
 
+/** How often the keys were changed, as of a moment: every change that was acknowledged before it is counted. */
+export interface KeyChanges {
+  readonly changes: number;
+  readonly asOf: Moment;
+}
+
+export interface LivingKeys extends KeyChanges {
+  readonly living: ReadonlyMap<string, Key>;
+}
+
 export type KeysStore = ReturnType<typeof keysStore>;
 
-/** Keys are stored only as the SHA-256 of their text. */
-export function keysStore({ pool }: Database) {
-  const findGathered = gather<Buffer, Key | null>({
+/** Keys are stored only as the SHA-256 of their text, which is in hexadecimal here. */
+export function keysStore({ pool, clock }: Database) {
+  const find = gather<string, Key | null>({
     lanes: 2,
     maxItems: 500,
     run: async (hashes) => {
-      const { rows } = await pool.query<Key & { sha256: Buffer }>({
+      const { rows } = await pool.query<KeyRow>({
         name: 'keys.find',
-        text: `select name, scope, sha256 from api_keys where sha256 = any($1::bytea[]) and revoked_at = 'infinity'`,
-        values: [hashes],
+        text: `select name, scope, encode(sha256, 'hex') as sha256 from api_keys
+          where sha256 = any($1::bytea[]) and revoked_at = 'infinity'`,
+        values: [hashes.map(bytes)],
       });
-      const found = new Map(rows.map(({ name, scope, sha256 }) => [sha256.toString('hex'), { name, scope }]));
-      return hashes.map((hash) => found.get(hash.toString('hex')) ?? null);
+      const found = byHash(rows);
+      return hashes.map((hash) => found.get(hash) ?? null);
     },
   });
 
   return {
     /** The key of that hash, or null where there is none or it was revoked. */
-    find: (sha256: Buffer): Promise<Key | null> => findGathered(sha256),
+    find,
+
+    /** A row is only ever inserted, and revoked once, so that two counts tell of every change. */
+    async countChanges(client: DatabaseClient): Promise<KeyChanges> {
+      const sentAt = clock.mark();
+      const { rows } = await client.query<Stamp>({ name: 'keys.changes', text: changesText });
+      const { changes, clock_before, clock_after } = rows[0]!;
+      clock.observe(clock_after, sentAt);
+      return { changes, asOf: momentOf(clock_before) };
+    },
+
+    /** All living keys, and the count of the same snapshot. */
+    async listLiving(client: DatabaseClient): Promise<LivingKeys> {
+      const sentAt = clock.mark();
+      const { rows } = await client.query<KeyRow & Stamp & { is_living: boolean }>({ name: 'keys.living', text: livingText });
+      const { changes, clock_before, clock_after } = rows[0]!;
+      clock.observe(clock_after, sentAt);
+      return { living: byHash(rows.filter((row) => row.is_living)), changes, asOf: momentOf(clock_before) };
+    },
 
     /** By name. */
     async list(): Promise<ListedKey[]> {
@@ -40,9 +71,9 @@ export function keysStore({ pool }: Database) {
     },
 
     /** False when the name was given before, to a key revoked since or not: the primary key decides. */
-    async insert({ name, scope }: Key, sha256: Buffer): Promise<boolean> {
+    async insert({ name, scope }: Key, sha256: string): Promise<boolean> {
       try {
-        await pool.query(`insert into api_keys (name, sha256, scope) values ($1, $2, $3)`, [name, sha256, scope]);
+        await pool.query(`insert into api_keys (name, sha256, scope) values ($1, $2, $3)`, [name, bytes(sha256), scope]);
         return true;
       } catch (error) {
         if (brokenConstraint(error) === 'api_keys_pkey') return false;
@@ -51,21 +82,51 @@ export function keysStore({ pool }: Database) {
     },
 
     /** Only into an empty table. Of several processes that try at once with one name the primary key lets one succeed. */
-    async insertFirst({ name, scope }: Key, sha256: Buffer): Promise<boolean> {
+    async insertFirst({ name, scope }: Key, sha256: string): Promise<boolean> {
       const { rowCount } = await pool.query(
         `insert into api_keys (name, sha256, scope) select $1, $2, $3 where not exists (select from api_keys) on conflict do nothing`,
-        [name, sha256, scope],
+        [name, bytes(sha256), scope],
       );
       return rowCount === 1;
     },
 
-    /** False when no living key bears the name. */
+    /**
+     * False when no living key bears the name. All processes are told by the commit itself: so rare a write may take the
+     * lock that notifications share (wakes.store.ts), and one that is sent with it cannot be lost between the two.
+     */
     async revoke(name: string): Promise<boolean> {
       const { rowCount } = await pool.query(
-        `update api_keys set revoked_at = date_trunc('milliseconds', clock_timestamp()) where name = $1 and revoked_at = 'infinity'`,
-        [name],
+        `with revoked as (
+          update api_keys set revoked_at = date_trunc('milliseconds', clock_timestamp())
+          where name = $1 and revoked_at = 'infinity' returning name)
+        select pg_notify($2, '') from revoked`,
+        [name, channel],
       );
       return rowCount === 1;
     },
   };
 }
+
+/** Cheap for as many keys as people make: one pass over the primary key. The transaction starts before its snapshot. */
+const countColumns = `(select count(*) + count(*) filter (where revoked_at < 'infinity') from api_keys) as changes,
+  (extract(epoch from transaction_timestamp()) * 1000000)::bigint as clock_before,
+  (extract(epoch from clock_timestamp()) * 1000000)::bigint as clock_after`;
+
+const changesText = `select ${countColumns}`;
+
+/** At least one row, with the counts. */
+const livingText = `select ${countColumns}, name, scope, encode(sha256, 'hex') as sha256, name is not null as is_living
+  from (select) one left join api_keys on revoked_at = 'infinity'`;
+
+interface Stamp {
+  changes: number;
+  clock_before: number;
+  clock_after: number;
+}
+
+type KeyRow = Key & { sha256: string };
+
+const byHash = (rows: readonly KeyRow[]): ReadonlyMap<string, Key> =>
+  new Map(rows.map(({ name, scope, sha256 }) => [sha256, { name, scope }]));
+
+const bytes = (sha256: string): Buffer => Buffer.from(sha256, 'hex');

@@ -48,7 +48,8 @@ export async function serve(): Promise<void> {
       maxStalenessSeconds: config.MAX_STALENESS_SECONDS,
       ...(config.REDIS_URL === undefined ? {} : { redisUrl: config.REDIS_URL }),
     };
-    app = await buildApp({ database, reading, links, logger });
+    const requestLog = { slowMs: config.SLOW_REQUEST_MS, sample: config.LOG_SAMPLE };
+    app = await buildApp({ database, reading, links, logger, requestLog });
     const address = await listen(app, config);
     await makeFirstKey(keysStore(database), config, address);
     logger.info(`segmentd is ready on ${address}`);

@@ -13,8 +13,10 @@ declare module 'fastify' {
   }
 }
 
+type MaybePromise<T> = T | Promise<T>;
+
 /** The living key of that hash, or null. */
-export type FindKey = (sha256: Buffer) => Promise<Key | null>;
+export type FindKey = (sha256: string) => MaybePromise<Key | null>;
 
 /** The name of the key, for the history. Only on routes that ask for a key. */
 export const actorOf = (request: FastifyRequest): string => request.key!.name;
@@ -31,17 +33,46 @@ export function authenticate(app: FastifyInstance, find: FindKey) {
     const silent = routes.find(({ config }) => !config?.scope);
     if (silent) throw new Error(`${String(silent.method)} ${silent.url} does not say which scope it needs`);
   });
-  app.addHook('onRequest', async (request) => {
+  // A callback, not a promise: a key that is in memory is checked on the spot.
+  app.addHook('onRequest', (request, _reply, done) => {
     const { scope = 'read' } = request.is404 ? {} : request.routeOptions.config;
-    if (scope !== 'none') request.key = await keyOf(request, find, scope);
+    if (scope === 'none') return done();
+    const found = keyOf(request, find, scope);
+    if (!(found instanceof Promise)) {
+      request.key = found;
+      return done();
+    }
+    // oxlint-disable-next-line promise/no-callback-in-promise, promise/always-return
+    found.then((key) => ((request.key = key), done()), done);
   });
 }
 
-/** 401 `unauthorized` without a living key, 403 `forbidden` without the scope. */
-export async function keyOf(request: FastifyRequest, find: FindKey, scope: Scope): Promise<Key> {
-  const [, presented] = /^Bearer +(\S+) *$/i.exec(request.headers.authorization ?? '') ?? [];
+/** 401 `unauthorized` without a living key, 403 `forbidden` without the scope. At once where the key is in memory. */
+export function keyOf(request: FastifyRequest, find: FindKey, scope: Scope): MaybePromise<Key> {
+  const { authorization = '' } = request.headers;
+  const sha256 = hashes.get(authorization) ?? hashOf(authorization);
+  const found = find(sha256);
+  if (found instanceof Promise) return found.then((key) => allowed(key, scope));
+  if (found) remember(authorization, sha256);
+  return allowed(found, scope);
+}
+
+function hashOf(authorization: string): string {
+  const [, presented] = /^Bearer +(\S+) *$/i.exec(authorization) ?? [];
   if (!presented) throw new Problem('unauthorized', 'Send the header "Authorization: Bearer KEY".');
-  const key = await find(sha256Of(presented));
+  return sha256Of(presented);
+}
+
+/** Headers whose key was living, with its hash. */
+const hashes = new Map<string, string>();
+const maxHashes = 1_000;
+function remember(authorization: string, sha256: string) {
+  if (hashes.has(authorization)) return;
+  if (hashes.size >= maxHashes) hashes.clear();
+  hashes.set(authorization, sha256);
+}
+
+function allowed(key: Key | null, scope: Scope): Key {
   if (!key) throw new Problem('unauthorized', 'The key is not known, or was revoked.');
   if (scopes.indexOf(key.scope) < scopes.indexOf(scope)) {
     throw new Problem('forbidden', `This needs a key with the scope ${scope}; ${key.name} has ${key.scope}.`);

@@ -11,12 +11,13 @@ export function closeConnectionsWhenStopping(app: FastifyInstance) {
   app.addHook('preClose', async () => {
     isClosing = true;
   });
-  app.addHook('onRequest', async (_request, reply) => {
-    if (!isClosing) return;
-    reply.header('connection', 'close');
+  app.addHook('onRequest', (_request, reply, done) => {
+    if (!isClosing) return done();
+    void reply.header('connection', 'close');
     throw new Problem('overloaded', 'This process is stopping. Nothing was changed; ask again.');
   });
-  app.addHook('onResponse', async () => {
+  app.addHook('onResponse', (_request, _reply, done) => {
     if (isClosing) setImmediate(() => app.server.closeIdleConnections());
+    done();
   });
 }

@@ -45,7 +45,7 @@ test('a request that comes while the process stops is refused as a problem, and 
   const request = `GET /v1/segments HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${keys.read}\r\n\r\n`;
 
   const holder = await database.pool.connect();
-  await holder.query('begin; lock table api_keys in access exclusive mode');
+  await holder.query('begin; lock table definitions in access exclusive mode');
   socket.write(request);
   const blocked = `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;
   await until(async () => (await database.pool.query(blocked)).rowCount === 1, 'the first request to wait for the database');

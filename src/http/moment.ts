@@ -34,8 +34,13 @@ export function parseMoment(text: string): Moment | undefined {
   return moment >= firstMoment && moment <= lastMoment ? moment : undefined;
 }
 
-/** The wire form: UTC with milliseconds. */
-export const momentText = (moment: Moment): string => new Date(moment).toISOString();
+/** The wire form: UTC with milliseconds. The last one is kept: all reads from memory between two refreshes say the same `as_of`. */
+export function momentText(moment: Moment): string {
+  if (moment !== lastTold.moment) lastTold = { moment, text: new Date(moment).toISOString() };
+  return lastTold.text;
+}
+
+let lastTold: { moment: Moment; text: string } = { moment: 0, text: new Date(0).toISOString() };
 
 /** The same for an end: null where there is none. */
 export const endText = (moment: Moment | null): string | null =>

@@ -4,8 +4,10 @@ import { setTimeout as wait } from 'node:timers/promises';
 import pg from 'pg';
 import pino from 'pino';
 import { startApp } from '../../test/support/app.ts';
-import { openAgain } from '../../test/support/database.ts';
+import { isFollowing, openAgain } from '../../test/support/database.ts';
 import { inDatabase } from '../../test/support/global-setup.ts';
+import { until } from '../../test/support/service.ts';
+import { newKey } from '../access/key.ts';
 import { buildApp } from '../app.ts';
 
 const { as, call, database, keys } = await startApp();
@@ -22,8 +24,9 @@ async function asAdmin<T>(use: (admin: pg.Client) => Promise<T>): Promise<T> {
   }
 }
 
-/** Ends every session of the database, and waits until both sides know. */
+/** Ends every session of the database, and waits until both sides know. Those that follow it come back at once when they may. */
 async function cutOff(admin: pg.Client) {
+  await admin.query(`alter database ${name} allow_connections false`);
   await admin.query(`select pg_terminate_backend(pid) from pg_stat_activity where datname = $1`, [name]);
   for (let tries = 0; tries < 200; tries++) {
     const { rowCount } = await admin.query(`select from pg_stat_activity where datname = $1`, [name]);
@@ -35,6 +38,7 @@ async function cutOff(admin: pg.Client) {
 
 const slug = 'A';
 test('before anything fails the service is ready', async () => {
+  await until(() => isFollowing(database), 'the keys to be in memory');
   assert.equal((await call('POST', '/v1/segments', { slug })).status, 201);
   const { status, body } = await as(null)('GET', '/readyz');
   assert.deepEqual([status, body], [200, { ready: true, not_ready: [] }]);
@@ -43,22 +47,21 @@ test('before anything fails the service is ready', async () => {
 test('while the database is gone what needs it is a 503 that says when to ask again; then the service goes on by itself', async () => {
   const { pathname } = new URL((await call('GET', '/v1/users/1/report?month=2025-11')).body.url);
   const whileGone = async () => {
-    for (const [method, path, body] of [
+    for (const [method, path, body, code = 'database_unavailable'] of [
       ['GET', '/v1/segments'],
       ['POST', '/v1/segments', { slug: 'B' }],
-      ['GET', '/v1/users/1/segments'],
+      ['GET', '/v1/users/1/segments', undefined, 'stale_read_refused'],
       ['PATCH', '/v1/users/1/segments', { add: [slug] }],
       ['GET', '/v1/users/1/history?month=2025-11'],
       ['GET', pathname],
     ] as const) {
       const answer = await call(method, path, body);
-      assert.deepEqual(
-        [answer.status, answer.body.code, answer.headers['retry-after']],
-        [503, 'database_unavailable', '2'],
-        path,
-      );
-      assert.doesNotMatch(answer.text, new RegExp(`${name}|does not exist|postgres|at .*:\\d+`));
+      assert.deepEqual([answer.status, answer.body.code, answer.headers['retry-after']], [503, code, '2'], path);
+      assert.doesNotMatch(answer.text, new RegExp(`${name}|does not exist|postgres|\\.[cm]?[jt]s:\\d+`));
     }
+    assert.equal((await call('GET', '/metrics')).status, 200, 'a key in memory goes on being known');
+    const stranger = await as(null)('GET', '/metrics', undefined, { authorization: `Bearer ${newKey()}` });
+    assert.equal(stranger.body.code, 'database_unavailable', 'whether any other key is known cannot be said');
     assert.equal((await as(null)('GET', '/v1/segments')).status, 401);
     assert.equal((await as(null)('GET', '/healthz')).status, 200);
     const { status, body } = await as(null)('GET', '/readyz');
@@ -71,6 +74,7 @@ test('while the database is gone what needs it is a 503 that says when to ask ag
       await whileGone();
     } finally {
       await admin.query(`alter database ${name}_gone rename to ${name}`);
+      await admin.query(`alter database ${name} allow_connections true`);
     }
   });
   assert.equal((await call('PATCH', '/v1/users/1/segments', { add: [slug] })).status, 200);
@@ -92,12 +96,14 @@ for (const [setting, reason] of [
     await asAdmin(async (admin) => {
       await admin.query(`alter database ${name} set ${setting}`);
       await cutOff(admin);
+      await admin.query(`alter database ${name} allow_connections true`);
       try {
         await whileSo();
       } finally {
         await admin.query(`alter database ${name} reset all`);
       }
       await cutOff(admin);
+      await admin.query(`alter database ${name} allow_connections true`);
     });
     assert.equal((await as(null)('GET', '/readyz')).status, 200);
   });

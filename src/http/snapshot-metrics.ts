@@ -16,13 +16,12 @@ const gauges: [name: string, help: string, valueOf: (figures: SnapshotFigures) =
 
 export function measureSnapshot(registry: Registry, figures: () => SnapshotFigures): void {
   for (const [name, help, valueOf] of gauges) {
-    new Gauge({
+    const gauge: Gauge = new Gauge({
       name: `segmentd_snapshot_${name}`,
       help,
-      registers: [registry],
-      collect() {
-        this.set(valueOf(figures()));
-      },
+      registers: [],
+      collect: () => gauge.set(valueOf(figures())),
     });
+    registry.registerMetric(gauge);
   }
 }

@@ -20,13 +20,13 @@ export function answerUnknownRoutes(app: FastifyInstance) {
     }
     for (const name of [method].flat()) methods.add(name);
   });
-  app.addHook('onRequest', async (request, reply) => {
-    if (!request.is404) return;
+  app.addHook('onRequest', (request, reply, done) => {
+    if (!request.is404) return done();
     const path = request.url.split('?', 1)[0]!;
     const methods = paths.find('GET', path)?.store as Set<string> | undefined;
     if (!methods) throw new Problem('route_not_found', `There is no ${path}. See /docs.`);
     const allowed = [...methods].sort().join(', ');
-    reply.header('allow', allowed);
+    void reply.header('allow', allowed);
     throw new Problem(
       'method_not_allowed',
       `${request.method} is not known here; ${allowed} ${methods.size > 1 ? 'are' : 'is'}.`,

@@ -24,37 +24,45 @@ ajv.addKeyword({ keyword: 'x-rule', schemaType: 'string' });
 
 /** The router refuses a path that is no percent-encoded UTF-8; a query gets the same. */
 export function refuseUndecodableQueries(app: FastifyInstance) {
-  app.addHook('preValidation', async ({ url }) => {
+  app.addHook('preValidation', ({ url }, _reply, done) => {
     const start = url.indexOf('?');
-    if (start < 0 || !url.includes('%', start)) return;
+    if (start < 0 || !url.includes('%', start)) return done();
     try {
       decodeURIComponent(url.slice(start));
     } catch (error) {
       throw new Problem('invalid_request', 'The query is not valid percent-encoded UTF-8.', { cause: error });
     }
+    done();
   });
 }
 
 /** Validates with the schemas that the OpenAPI document shows. The texts of a query become the numbers and flags its schema asks for. */
 export const validatorCompiler: FastifySchemaCompiler<TSchema> = ({ schema, httpPart }) => {
   const validate = ajv.compile(schema);
+  const setTypes = httpPart === 'querystring' ? typesOf(schema) : () => {};
   return (value: unknown) => {
-    const typed = httpPart === 'querystring' ? typedQuery(schema, value as Record<string, unknown>) : value;
-    if (validate(typed)) return { value: typed };
+    setTypes(value as Record<string, unknown>);
+    if (validate(value)) return { value };
     return { error: problemOf(validate.errors ?? [], httpPart) };
   };
 };
 
 /** `10` for an integer, `true` and `false` for a flag, to the letter; all else stays text and meets the schema as such. */
-function typedQuery(schema: TSchema, query: Record<string, unknown>): Record<string, unknown> {
-  const properties = (schema as { properties?: Record<string, { type?: string }> }).properties ?? {};
-  const typed = ([name, value]: [string, unknown]): [string, unknown] => {
-    const type = Object.hasOwn(properties, name) ? properties[name]!.type : undefined;
-    if (type === 'integer' && typeof value === 'string' && /^(0|-?[1-9]\d{0,14})$/.test(value)) return [name, Number(value)];
-    if (type === 'boolean' && (value === 'true' || value === 'false')) return [name, value === 'true'];
-    return [name, value];
+function typesOf(schema: TSchema): (query: Record<string, unknown>) => void {
+  const { properties = {} } = schema as { properties?: Record<string, { type?: string }> };
+  const [integers, flags] = ['integer', 'boolean'].map((type) =>
+    Object.keys(properties).filter((name) => properties[name]!.type === type),
+  ) as [string[], string[]];
+  return (query) => {
+    for (const name of integers) {
+      const text = query[name];
+      if (typeof text === 'string' && /^(0|-?[1-9]\d{0,14})$/.test(text)) query[name] = Number(text);
+    }
+    for (const name of flags) {
+      const text = query[name];
+      if (text === 'true' || text === 'false') query[name] = text === 'true';
+    }
   };
-  return Object.fromEntries(Object.entries(query).map(typed));
 }
 
 function problemOf(errors: ErrorObject[], httpPart: string | undefined): Problem {

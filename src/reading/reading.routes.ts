@@ -19,6 +19,12 @@ import type { Freshness, ReadingService } from './reading.service.ts';
 
 const tags = ['Users'];
 
+/**
+ * The two reads of the hot path are written by `JSON.stringify`: Fastify's serializer asks a validator which of "an array
+ * or null" it has (measured for 1,000 users: 589 µs instead of 190). What it would leave out is not in the answer anyhow.
+ */
+const serializerCompiler = () => JSON.stringify;
+
 /** Where users are: what product services ask on every page view. */
 export function readingRoutes(reading: ReadingService, memberships: MembershipsService): FastifyPluginAsyncTypebox {
   return async (app) => {
@@ -26,6 +32,7 @@ export function readingRoutes(reading: ReadingService, memberships: MembershipsS
       '/v1/users/:user_id/segments',
       {
         config: { scope: 'read' },
+        serializerCompiler,
         schema: {
           operationId: 'readSegmentsOfUser',
           summary: "Read a user's segments",
@@ -60,6 +67,7 @@ export function readingRoutes(reading: ReadingService, memberships: MembershipsS
       '/v1/lookup',
       {
         config: { scope: 'read' },
+        serializerCompiler,
         schema: {
           operationId: 'lookUp',
           summary: 'Read the segments of up to 1,000 users',

@@ -2,12 +2,10 @@ import type { Database, DatabaseClient } from '../db/database.ts';
 import { failureOf } from '../db/failures.ts';
 
 /** The channel on which processes tell each other that something changed. The notification says no more than that. */
-const channel = 'segmentd_changes';
+export const channel = 'segmentd_changes';
 
 /** Notifications at most this often: each one's commit takes a lock that all of the server's share. */
 const spacingMs = 20;
-
-export type Wakes = ReturnType<typeof wakesStore>;
 
 /**
  * Wakes followers, here and in other processes. A notification inside the writing transaction would make all commits wait

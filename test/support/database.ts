@@ -36,6 +36,15 @@ export function openAgain({ connection }: TestDatabase): Database {
   return database;
 }
 
+/** Whether an app on the database has its keys in memory. */
+export async function isFollowing({ pool }: Database): Promise<boolean> {
+  const { rowCount } = await pool.query(
+    `select from pg_stat_activity
+      where datname = current_database() and state = 'idle' and query ~ 'from api_keys\\) as changes'`,
+  );
+  return rowCount! > 0;
+}
+
 async function asAdmin(server: ClientConfig, text: string) {
   const admin = new pg.Client(server);
   await admin.connect();

@@ -18,6 +18,8 @@ export interface Position {
   readonly definitionsRevision: number;
   /** Every change up to this revision was committed before the snapshot. */
   readonly settled: number;
+  /** A newest row of the log, if it has any: where it is missing, another history went on from some point before. */
+  readonly newest: { readonly xid: string; readonly at: Moment } | null;
   /** The database's clock before the snapshot: every change acknowledged by then is in it. */
   readonly asOf: Moment;
 }
@@ -70,6 +72,7 @@ export function logStore(database: Database) {
       version: row.version,
       definitionsRevision: row.revision,
       settled: settled.rows[0]!.settled,
+      newest: row.newest_xid === null ? null : { xid: row.newest_xid, at: row.newest_at },
       asOf: momentOf(row.clock_before),
     };
   };
@@ -83,13 +86,13 @@ export function logStore(database: Database) {
      */
     async news(client: DatabaseClient, previous: Position, position: Position, isReconnected: boolean): Promise<News> {
       if (previous.identity !== position.identity || previous.version > position.version) return { kind: 'other' };
-      const { rows } = await client.query<{ is_lost: boolean; is_back: boolean }>({
+      const { rows } = await client.query<{ is_lost: boolean; is_back: boolean; is_parted: boolean }>({
         name: 'log.reach',
         text: reachText,
-        values: [previous.snapshot, position.snapshot],
+        values: [previous.snapshot, position.snapshot, previous.newest?.xid, previous.newest && momentText(previous.newest.at)],
       });
-      // The settled moment never goes back in one history, and a restored one ends before it.
-      if (rows[0]!.is_back || previous.settled > position.settled) return { kind: 'other' };
+      // The settled moment never goes back in one history, and a restored one ends before it, unless it has gone on since.
+      if (rows[0]!.is_back || rows[0]!.is_parted || previous.settled > position.settled) return { kind: 'other' };
       if (rows[0]!.is_lost) return { kind: 'lost' };
       const changes = await client.query<{ at: Moment; user_ids: string[] }>({
         name: 'log.changes',
@@ -161,13 +164,15 @@ export function logStore(database: Database) {
 const stateText = `select pg_current_snapshot()::text as snapshot,
     concat_ws('/', (select system_identifier from pg_control_system()), left(pg_walfile_name(pg_current_wal_lsn()), 8),
       (select oid from pg_database where datname = current_database())) as identity,
-    d.version, d.revision,
+    d.version, d.revision, n.xid::text as newest_xid, n.at as newest_at,
     (extract(epoch from transaction_timestamp()) * 1000000)::bigint as clock_before,
     (extract(epoch from clock_timestamp()) * 1000000)::bigint as clock_after
-  from definitions d`;
+  from definitions d left join (select xid, at from changes order by at desc limit 1) n on true`;
 
+/** What memory has seen of the log was on disk, so it is there until it is pruned. */
 const reachText = `select pg_snapshot_xmin($1::pg_snapshot) < p.below as is_lost,
-    pg_snapshot_xmax($2::pg_snapshot) < pg_snapshot_xmax($1::pg_snapshot) as is_back
+    pg_snapshot_xmax($2::pg_snapshot) < pg_snapshot_xmax($1::pg_snapshot) as is_back,
+    coalesce($3::xid8 >= p.below, false) and not exists (select from changes where xid = $3::xid8 and at = $4) as is_parted
   from changes_pruned p`;
 
 /** By the primary key, twice, and by the index on the moment. */
@@ -188,6 +193,8 @@ interface StateRow {
   identity: string;
   version: number;
   revision: number;
+  newest_xid: string | null;
+  newest_at: Moment;
   clock_before: number;
   clock_after: number;
 }

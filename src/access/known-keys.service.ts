@@ -1,0 +1,35 @@
+import type { Database, DatabaseClient } from '../db/database.ts';
+import type { Key } from './key.ts';
+import type { KeysStore } from './keys.store.ts';
+
+/**
+ * Every living key, held in memory by its hash, so that a request waits for no database. A key that memory does not know
+ * is looked up, so one that another process has just made works at once; one that was revoked ends when memory is
+ * refreshed. While the database is down memory goes on letting in whom it knows, up to the limit.
+ */
+export function knownKeys(store: KeysStore, { clock }: Pick<Database, 'clock'>, { maxStalenessMs }: { maxStalenessMs: number }) {
+  let held: ReadonlyMap<string, Key> = new Map();
+  let changes: number | undefined;
+  let asOf = 0;
+
+  return {
+    /** The living key of that hash, or null. Comes at once where memory knows it and is fresh enough. */
+    find(sha256: string): Key | Promise<Key | null> {
+      const key = held.get(sha256);
+      return key && clock.ageOf(asOf) <= maxStalenessMs ? key : store.find(sha256);
+    },
+
+    /** To be called at each wake and once a second. On a new connection all is loaded, as the database may be another one. */
+    async refresh(client: DatabaseClient, isNew: boolean): Promise<void> {
+      const stamp = isNew ? undefined : await store.countChanges(client);
+      if (stamp && stamp.changes === changes) {
+        asOf = stamp.asOf;
+        return;
+      }
+      const loaded = await store.listLiving(client);
+      held = loaded.living;
+      changes = loaded.changes;
+      asOf = loaded.asOf;
+    },
+  };
+}
