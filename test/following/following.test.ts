@@ -223,7 +223,7 @@ async function prune() {
 
 /** Ends the server's side of the follower's connection. */
 async function terminate() {
-  const backends = relay.backendsOf('listen segmentd_changes');
+  const backends = relay.backendsOf('log.settle');
   assert.equal(backends.length, 1);
   await writer.run('select pg_terminate_backend(pid) from unnest($1::int[]) b (pid)', [backends]);
 }
