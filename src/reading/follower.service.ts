@@ -73,7 +73,8 @@ export function follow({ connect, followed, onFailure, intervalMs = 1_000, spaci
       await client?.end().catch(() => {}); // it is given up; what it says no longer matters
       client = undefined;
       isWoken = false;
-      await pause(pauseMs);
+      // Not cut short by wakes: who asks while the database is down must not make this a storm of connections.
+      await wait(pauseMs, undefined, { signal: closing.signal }).catch(() => {});
       pauseMs = Math.min(intervalMs, pauseMs * 2);
     }
   };

@@ -1,3 +1,4 @@
+import { setTimeout as wait } from 'node:timers/promises';
 import type { Database, DatabaseClient } from '../db/database.ts';
 import { failureOf } from '../db/failures.ts';
 
@@ -6,6 +7,9 @@ export const channel = 'segmentd_changes';
 
 /** Notifications at most this often: each one's commit takes a lock that all of the server's share. */
 const spacingMs = 20;
+
+/** After a notification that could not be sent. Followers look by themselves once a second. */
+const retryMs = 500;
 
 /**
  * Wakes followers, here and in other processes. A notification inside the writing transaction would make all commits wait
@@ -18,14 +22,15 @@ export function wakesStore(database: Database, onFailure: (error: unknown) => vo
   let isRunning = false;
   const closing = new AbortController();
 
-  const open = async () => {
-    const opened = await database.connect();
-    opened.once('end', () => (client = undefined));
-    return opened;
+  /** Lets go of a connection, whatever state it is in. */
+  const giveUp = async (connection = client) => {
+    if (client === connection) client = undefined;
+    const connected = await connection?.catch(() => undefined);
+    await connected?.end().catch(() => {});
   };
 
   const notify = async () => {
-    client ??= open();
+    client ??= database.connect();
     const connected = await client;
     await connected.query({ name: 'wakes.notify', text: `select pg_notify($1, '')`, values: [channel] });
   };
@@ -38,9 +43,11 @@ export function wakesStore(database: Database, onFailure: (error: unknown) => vo
         await notify();
       } catch (error) {
         if (!failureOf(error)) onFailure(error);
-        client = undefined;
+        void giveUp();
+        isWanted = true; // somebody is still to be told
+        await wait(retryMs, undefined, { signal: closing.signal }).catch(() => {});
       }
-      await new Promise((resolve) => setTimeout(resolve, spacingMs));
+      await wait(spacingMs, undefined, { signal: closing.signal }).catch(() => {});
     }
     isRunning = false;
   };
@@ -56,14 +63,18 @@ export function wakesStore(database: Database, onFailure: (error: unknown) => vo
     async listen(onWake: () => void): Promise<DatabaseClient> {
       const listening = await database.connect();
       listening.on('notification', onWake);
-      await listening.query(`listen ${channel}`);
-      return listening;
+      try {
+        await listening.query(`listen ${channel}`);
+        return listening;
+      } catch (error) {
+        void listening.end().catch(() => {});
+        throw error;
+      }
     },
 
     async close(): Promise<void> {
       closing.abort();
-      const connected = await client?.catch(() => undefined);
-      await connected?.end().catch(() => {});
+      await giveUp();
     },
   };
 }

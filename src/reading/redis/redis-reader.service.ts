@@ -139,8 +139,9 @@ export function redisReader(parts: {
     },
 
     async refresh(client: DatabaseClient, isNew: boolean) {
-      if (isNew) {
-        const found = await findOwner(client);
+      // Each time: it also shows that the connection on which wakes come is still there.
+      const found = await findOwner(client);
+      if (isNew || found !== owner) {
         if (owner !== undefined && found !== owner) {
           definitions.forget();
           owed.clear();

@@ -350,6 +350,7 @@ test('what is no value of this database is told in the log, answered from the da
     good!.slice(0, -1),
     `[${much},"no number`,
     encode({ ...value, version: 1_000_000_000 }),
+    encode({ ...value, reached: 0, version: 1_000_000_000 }),
     encode({ ...value, stays: [unknown] }),
     encode({ ...value, reached: 0, stays: [unknown] }),
     encode(value),

@@ -1,6 +1,7 @@
 import { pipeline } from 'node:stream/promises';
 import { to as copyTo } from 'pg-copy-streams';
 import type { Database, DatabaseClient } from '../../db/database.ts';
+import { failureOf } from '../../db/failures.ts';
 import { momentText } from '../../db/moments.ts';
 import type { Moment } from '../../timeline/facts.ts';
 import { momentOf } from '../../timeline/revision.ts';
@@ -94,11 +95,16 @@ export function logStore(database: Database) {
       // The settled moment never goes back in one history, and a restored one ends before it, unless it has gone on since.
       if (rows[0]!.is_back || rows[0]!.is_parted || previous.settled > position.settled) return { kind: 'other' };
       if (rows[0]!.is_lost) return { kind: 'lost' };
-      const changes = await client.query<{ at: Moment; user_ids: string[] }>({
+      const asked = {
         name: 'log.changes',
         text: changesText,
         values: [previous.snapshot, isReconnected ? momentText(previous.asOf - overlapMs) : 'infinity'],
+      };
+      const changes = await client.query<{ at: Moment; user_ids: string[] }>(asked).catch((error: unknown) => {
+        if (failureOf(error) === 'overloaded') return null;
+        throw error;
       });
+      if (!changes) return { kind: 'lost' }; // more than can be read in time: loading all is quicker, and it ends
       return { kind: 'changes', changes: changes.rows.map((row) => ({ at: row.at, userIds: row.user_ids })) };
     },
 
@@ -128,17 +134,19 @@ export function logStore(database: Database) {
     ): Promise<Position> {
       const client = await database.connect({ queryTimeoutMs: 0 });
       const watch = new AbortController();
+      const isOver = AbortSignal.any([signal, watch.signal]);
+      isOver.addEventListener('abort', () => void client.end().catch(() => {})); // cuts what is under way
       let watchdog: NodeJS.Timeout | undefined;
       const isAlive = () => {
         clearTimeout(watchdog);
         watchdog = setTimeout(() => watch.abort(new Error(`no byte of the snapshot came for ${loadStallMs} ms`)), loadStallMs);
       };
       try {
+        isAlive();
         const position = await begin(client, true);
         // One sorted read of everything: the plan is the planner's to choose, and no limit for a short statement holds.
         await client.query(`set local statement_timeout = 0; set local enable_seqscan = on; set local work_mem = '64MB'`);
         const rows = open(position);
-        isAlive();
         await pipeline(
           client.query(copyTo(loadText)),
           async (pieces: AsyncIterable<Buffer>) => {
@@ -148,7 +156,7 @@ export function logStore(database: Database) {
             }
             rows.end();
           },
-          { signal: AbortSignal.any([signal, watch.signal]) },
+          { signal: isOver },
         );
         await client.query('commit');
         return position;

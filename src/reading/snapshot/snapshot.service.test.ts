@@ -170,3 +170,34 @@ test('a load that fails is told and tried again', async () => {
   }));
   assert.deepEqual([tries, failures.map(String)], [2, ['Error: planted']]);
 });
+
+test('an answer of the database that comes late does not undo what others have changed since', async () => {
+  const { snapshot, refresh, facts } = await loaded();
+  await change('1007', { add: ['A'] });
+  const late = (await facts.current('1007')).facts; // as this process will know its own change, some time later
+  await change('1007', { remove: ['A'] });
+  await change('1008', { add: ['A'] });
+  await snapshot.put((await facts.current('1008')).facts); // so that the next poll asks what is settled
+  await refresh();
+  await snapshot.put(late); // the removal may be settled by now, or not
+  assert.deepEqual((await snapshot.read('1007', 0))?.segments, []);
+  await until(async () => {
+    await refresh();
+    return snapshot.read('1009', late.revision! + 2_000) !== undefined;
+  }, 'the log to be settled');
+  await snapshot.put(late);
+  assert.deepEqual((await snapshot.read('1007', 0))?.segments, []);
+});
+
+test('nor while nothing is settled', async () => {
+  const { snapshot, refresh, facts } = await loaded((log) => ({
+    begin: async (client, isSettling) => ({ ...(await log.begin(client, isSettling)), settled: 0 }),
+    load: async (...given) => ({ ...(await log.load(...given)), settled: 0 }),
+  }));
+  await change('1010', { add: ['A'] });
+  const late = (await facts.current('1010')).facts;
+  await change('1010', { remove: ['A'] });
+  await refresh();
+  await snapshot.put(late);
+  assert.deepEqual((await snapshot.read('1010', 0))?.segments, []);
+});

@@ -37,6 +37,9 @@ const usersAtOnce = 1_000;
 const firstLoadPauseMs = 500;
 const longestLoadPauseMs = 60_000;
 
+/** Changes of this process that no poll has confirmed: after so many it has not followed for long, and loads anew. */
+const mostRecent = 1_000_000;
+
 const noWords = new Uint32Array(0);
 
 /** All current and planned memberships in this process's memory, loaded once and then kept up with the log. */
@@ -46,7 +49,7 @@ export function snapshotReader({ log, definitions, clock, maxStalenessMs, wake, 
   let position: Position | undefined;
   /** Whether the table has once caught up with the log, so that reads may be answered from it. */
   let isReady = false;
-  /** The newest change of each user that is put and may be newer than what a poll reads: its revision. */
+  /** The newest change of each user that was put since what is settled: its revision. Nothing older is put over it. */
   const recent = new Map<string, number>();
   let view: View | undefined;
   const list = new WordList();
@@ -65,10 +68,10 @@ export function snapshotReader({ log, definitions, clock, maxStalenessMs, wake, 
   };
 
   /** A user whom this process has changed meanwhile may be newer than what the poll's snapshot saw. */
-  const apply = (into: MembershipTable, settled: number, { userId, revision, stays }: UserStays) => {
+  const apply = (into: MembershipTable, { userId, revision, stays }: UserStays) => {
     if ((recent.get(userId) ?? 0) > (revision ?? 0)) return;
     putStays(into, userId, stays);
-    if (revision !== null && revision > settled) recent.set(userId, revision);
+    if (revision !== null) recent.set(userId, revision);
   };
 
   const drop = () => {
@@ -116,7 +119,7 @@ export function snapshotReader({ log, definitions, clock, maxStalenessMs, wake, 
       await log.end(client);
       return undefined;
     }
-    await definitions.atLeast(next.version); // before rows that name its segments
+    await definitions.ofVersion(next.version, next.definitionsRevision); // or newer ones; before rows that name their segments
     const changed = new Set<string>();
     for (const { at, userIds } of news.changes) {
       // What this process put itself is here already: the moments of one user's changes are all different.
@@ -125,7 +128,7 @@ export function snapshotReader({ log, definitions, clock, maxStalenessMs, wake, 
     const ids = [...changed];
     for (let i = 0; i < ids.length; i += usersAtOnce) {
       const users = await log.users(client, ids.slice(i, i + usersAtOnce));
-      for (const one of users) apply(into, next.settled, one);
+      for (const one of users) apply(into, one);
     }
     await log.end(client);
     return next;
@@ -148,7 +151,8 @@ export function snapshotReader({ log, definitions, clock, maxStalenessMs, wake, 
     const segments = table.find(userId)
       ? slugsOf(table.found, table.from, table.to, view, userId, now)
       : slugsOf(noWords, 0, 0, view, userId, now);
-    return { segments, asOf: position.asOf, revision: reached, ageMs };
+    // The definitions may be newer than the rest: who shows the revision to another process is to see them there too.
+    return { segments, asOf: position.asOf, revision: Math.max(reached, held.definitions.revision), ageMs };
   };
 
   return {
@@ -159,7 +163,10 @@ export function snapshotReader({ log, definitions, clock, maxStalenessMs, wake, 
     },
 
     put({ userId, revision, stays }: Facts) {
-      if (!table || revision === null || (recent.get(userId) ?? 0) > revision) return;
+      // An answer of the database that came late: the table is at this change already, or beyond it.
+      if (!table || !position || revision === null) return;
+      if (recent.size >= mostRecent) return drop();
+      if (revision <= position.settled || (recent.get(userId) ?? 0) > revision) return;
       const sorted = stays.toSorted((a, b) => a.segmentId - b.segmentId || a.startsAt - b.startsAt);
       putStays(table, userId, sorted);
       recent.set(userId, revision);
@@ -169,7 +176,10 @@ export function snapshotReader({ log, definitions, clock, maxStalenessMs, wake, 
       if (loaded) install(loaded);
       if (!table || !position) return startLoad();
       const reached = await catchUp(client, table, position, isNew);
-      if (!reached) return startLoad();
+      if (!reached) {
+        if (position && clock.ageOf(position.asOf) > maxStalenessMs) drop(); // it answers nothing any more
+        return startLoad();
+      }
       position = reached;
       isReady = true;
       for (const [userId, revision] of recent) if (revision <= reached.settled) recent.delete(userId);
