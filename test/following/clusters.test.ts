@@ -14,7 +14,7 @@ const empty = await address.make('empty');
 await empty.stop('fast');
 
 /** An app on a running copy of the empty cluster, with some users in segments. */
-async function startOn(name: string, options: { settings?: string[]; maxStalenessSeconds?: number } = {}) {
+async function startOn(name: string, options: { settings?: string[]; maxStalenessSeconds?: number; isEmpty?: boolean } = {}) {
   const cluster = await empty.copy(name);
   await cluster.start(...(options.settings ?? []));
   const own = openDatabase({ connection });
@@ -23,6 +23,7 @@ async function startOn(name: string, options: { settings?: string[]; maxStalenes
   after(() => own.close());
   own.pool.on('error', () => {});
   const app = await startFollowedApp({ database, ...options });
+  if (options.isEmpty) return { app, cluster };
   await makeSegments(app);
   for (const user of ['one', 'two', 'three'])
     assert.equal((await app.call('PATCH', `/v1/users/${user}/segments`, { add: ['A'] })).status, 200);
@@ -103,40 +104,45 @@ test('a copy of the cluster that went another way, by more changes than memory h
   await assertSame(first);
 
   await cutOff(app);
+  const reached = await first.writer.takeId();
   await cluster.stop('fast');
   await copy.start();
   const second = await again(app);
   for (let i = 0; i < 10; i++) await second.writer.toggle(['two', `other-${i}`], 'C');
-  await settle(second.writer);
+  await goBeyond(second.writer, reached);
   app.relay.refuse(false);
   await assertSame(second);
   assert.deepEqual(without('D', await readMemory(second, 'one')), ['A']);
   await copy.stop('fast');
 });
 
-test('another cluster at the same address, further on in every way: what it holds is answered, without a restart', async () => {
-  const { app, cluster } = await startOn('left');
-  const keys = await app.writer.run<Record<string, unknown>>('select name, sha256, scope from api_keys');
-  const position = await app.writer.takeId();
-  await cutOff(app);
-  await cluster.stop('fast');
+for (const isEmpty of [true, false]) {
+  test(`in place of ${isEmpty ? 'an empty cluster' : 'a cluster in use'} another one, further on in every way: what it holds is answered, without a restart`, async () => {
+    const { app, cluster } = await startOn(`left-${isEmpty}`, { isEmpty });
+    const keys = await app.writer.run<Record<string, unknown>>('select name, sha256, scope from api_keys');
+    for (let i = 0; i < 100; i++) await app.writer.takeId(); // so that the other's changes have ids below
+    await assertSame(app);
+    const reached = await app.writer.takeId();
+    await cutOff(app);
+    await cluster.stop('fast');
 
-  const other = await address.make('other');
-  const now = await again(app);
-  const { writer } = now;
-  for (const { name, sha256, scope } of keys)
-    await writer.run('insert into api_keys (name, sha256, scope) values ($1, $2, $3)', [name, sha256, scope]);
-  for (const [i, slug] of [...slugs.toReversed(), 'E', 'F'].entries()) {
-    const version = '(select version from definitions)';
-    await writer.run(`select create_segment(${version}, $1, '', 'salt', null, $2, 'test')`, [slug, `{[0,${i * 1000 + 1})}`]);
-  }
-  await writer.toggle(['two', 'stranger'], 'E');
-  while ((await writer.takeId()) <= position);
-  await settle(writer);
-  app.relay.refuse(false);
-  await assertSame(now);
-  await other.stop('fast');
-});
+    const other = await address.make(`other-${isEmpty}`);
+    const now = await again(app);
+    const { writer } = now;
+    for (const { name, sha256, scope } of keys)
+      await writer.run('insert into api_keys (name, sha256, scope) values ($1, $2, $3)', [name, sha256, scope]);
+    for (const [i, slug] of slugs.toReversed().entries()) {
+      const version = '(select version from definitions)';
+      await writer.run(`select create_segment(${version}, $1, '', 'salt', null, $2, 'test')`, [slug, `{[0,${i * 1000 + 1})}`]);
+    }
+    await writer.toggle(['two', 'stranger'], 'B');
+    await writer.run(`update changes set at = at - interval '1 hour'`); // not found by its moment either
+    await goBeyond(writer, reached);
+    app.relay.refuse(false);
+    await assertSame(now);
+    await other.stop('fast');
+  });
+}
 
 test('a standby at the address is neither followed nor read, memory answers until its limit, and a promotion heals', async () => {
   const { app, cluster } = await startOn('primary', { maxStalenessSeconds: 2 });
@@ -176,8 +182,9 @@ test('a standby at the address is neither followed nor read, memory answers unti
 
 const without = (slug: string, slugs: string[] | null) => (slugs ?? []).filter((one) => one !== slug);
 
-/** As each poll does that has reason to: from then on history up to about now is final. */
-async function settle(writer: Writer) {
+/** Past a position in ids and in what is settled, so that neither tells that the history is another one. */
+async function goBeyond(writer: Writer, id: bigint) {
+  while ((await writer.takeId()) <= id);
   const at = await writer.clock();
   await until(
     async () => Number((await writer.run<{ s: string }>('select settle() as s'))[0]!.s) > at * 1000,
