@@ -10,6 +10,7 @@ import { answerProblem } from './http/answer-problem.ts';
 import { authenticate, keyOf } from './http/authenticate.ts';
 import { parseJsonStrictly } from './http/body.ts';
 import { closeConnectionsWhenStopping } from './http/closing.ts';
+import { answerFirst } from './http/fast-path.ts';
 import { describeApi } from './http/openapi.ts';
 import { logRequests, type RequestLogOptions } from './http/request-log.ts';
 import { setSecurityHeaders } from './http/security-headers.ts';
@@ -27,7 +28,7 @@ import { follow, type Followed, type Follower } from './reading/follower.service
 import { wakesStore } from './reading/wakes.store.ts';
 import { databaseReader } from './reading/database-reader.service.ts';
 import { factsStore } from './reading/facts.store.ts';
-import { readingRoutes } from './reading/reading.routes.ts';
+import { fastRead, readingRoutes } from './reading/reading.routes.ts';
 import { readingService } from './reading/reading.service.ts';
 import { redisReader } from './reading/redis/redis-reader.service.ts';
 import { valuesStore } from './reading/redis/values.store.ts';
@@ -62,7 +63,7 @@ export interface AppOptions {
 export type App = Awaited<ReturnType<typeof buildApp>>;
 
 /** The whole application on one migrated database. `main.ts` and the tests build the same one. */
-export async function buildApp({ database, reading, links, logger, requestLog }: AppOptions) {
+export async function buildApp({ database, reading, links, logger, requestLog = { slowMs: 1000, sample: 0.001 } }: AppOptions) {
   const { clock } = database;
   // Longer than answers may be old, so that whoever asks while the database is down learns that it is the answer that is too old.
   const keys = knownKeys(keysStore(database), database, { maxStalenessMs: reading.maxStalenessSeconds * 2_000 });
@@ -113,7 +114,7 @@ export async function buildApp({ database, reading, links, logger, requestLog }:
   setSecurityHeaders(app);
   closeConnectionsWhenStopping(app);
   measureRequests(app, metrics);
-  logRequests(app, logger, requestLog ?? { slowMs: 1000, sample: 0.001 });
+  logRequests(app, logger, requestLog);
   authenticate(app, keys.find);
   answerUnknownRoutes(app);
   await describeApi(app);
@@ -147,9 +148,9 @@ export async function buildApp({ database, reading, links, logger, requestLog }:
     nearby,
     onCommit: wakes.announce,
   });
-  await app.register(
-    readingRoutes(readingService({ database: databaseReader(facts, clock), nearby: nearby ?? null }), memberships),
-  );
+  const reader = readingService({ database: databaseReader(facts, clock), nearby: nearby ?? null });
+  await app.register(readingRoutes(reader, memberships));
+  answerFirst(app, fastRead(reader), { heldKey: keys.inMemory, metrics, logger, requestLog });
   await app.register(membershipRoutes(memberships));
   await app.register(historyRoutes(historyService(facts, settled), links, now));
   await app.register(operatingRoutes(obstaclesOf(database), metrics));

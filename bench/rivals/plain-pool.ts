@@ -4,14 +4,17 @@
  * closures.
  */
 import { openDatabase } from '../../src/db/database.ts';
+import { answerFirst } from '../../src/http/fast-path.ts';
+import { makeMetrics } from '../../src/http/metrics.ts';
 import { databaseReader } from '../../src/reading/database-reader.service.ts';
 import { factsStore } from '../../src/reading/facts.store.ts';
 import type { Reader } from '../../src/reading/reader.ts';
-import { readingRoutes } from '../../src/reading/reading.routes.ts';
+import { fastRead, readingRoutes } from '../../src/reading/reading.routes.ts';
 import { readingService } from '../../src/reading/reading.service.ts';
 import { definitionsStore } from '../../src/segments/definitions.store.ts';
 import { buildSilent } from '../support/statements.ts';
 
+const prefix = '/plain';
 const database = openDatabase({ connection: { connectionString: process.env.DATABASE_URL! }, poolSize: 10 });
 const definitions = definitionsStore(database);
 const plain: Reader = {
@@ -20,7 +23,14 @@ const plain: Reader = {
 
 const app = await buildSilent(database);
 const memberships = null as never; // only a read of the past asks them
-await app.register(readingRoutes(readingService({ database: plain, nearby: null }), memberships), { prefix: '/plain' });
+const reading = readingService({ database: plain, nearby: null });
+await app.register(readingRoutes(reading, memberships), { prefix });
+// Past the framework too, as the app's own.
+const { answer, ...route } = fastRead(reading);
+const below = (url: string) => (url.startsWith(prefix) ? answer(url.slice(prefix.length)) : undefined);
+const anyKey = () => ({ name: 'anybody', scope: 'admin' }) as const;
+const quiet = { logger: app.log, requestLog: { slowMs: Infinity, sample: 0 } };
+answerFirst(app, { ...route, answer: below }, { heldKey: anyKey, metrics: makeMetrics(), ...quiet });
 const url = await app.listen({ host: '127.0.0.1', port: 0 });
 process.stdout.write(`the plain pool is ready on ${url}\n`);
 

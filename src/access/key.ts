@@ -4,6 +4,9 @@ import { hash, randomBytes } from 'node:crypto';
 export const scopes = ['read', 'write', 'admin'] as const;
 export type Scope = (typeof scopes)[number];
 
+/** Whether who has one scope may do what needs another. */
+export const covers = (has: Scope, needed: Scope): boolean => scopes.indexOf(has) >= scopes.indexOf(needed);
+
 export interface Key {
   /** What the history shows as the actor. */
   readonly name: string;

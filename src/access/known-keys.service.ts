@@ -12,12 +12,17 @@ export function knownKeys(store: KeysStore, { clock }: Pick<Database, 'clock'>, 
   let changes: number | undefined;
   let asOf = 0;
 
+  /** The living key of that hash, where memory knows it and is fresh enough. */
+  const inMemory = (sha256: string): Key | undefined => {
+    const key = held.get(sha256);
+    return key && clock.ageOf(asOf) <= maxStalenessMs ? key : undefined;
+  };
+
   return {
-    /** The living key of that hash, or null. Comes at once where memory knows it and is fresh enough. */
-    find(sha256: string): Key | Promise<Key | null> {
-      const key = held.get(sha256);
-      return key && clock.ageOf(asOf) <= maxStalenessMs ? key : store.find(sha256);
-    },
+    inMemory,
+
+    /** The living key of that hash, or null. Comes at once where memory knows it. */
+    find: (sha256: string): Key | Promise<Key | null> => inMemory(sha256) ?? store.find(sha256),
 
     /** To be called at each wake and once a second. On a new connection all is loaded, as the database may be another one. */
     async refresh(client: DatabaseClient, isNew: boolean): Promise<void> {

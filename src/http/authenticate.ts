@@ -1,5 +1,6 @@
+import type { IncomingHttpHeaders } from 'node:http';
 import type { FastifyInstance, FastifyRequest, RouteOptions } from 'fastify';
-import { type Key, type Scope, scopes, sha256Of } from '../access/key.ts';
+import { covers, type Key, type Scope, sha256Of } from '../access/key.ts';
 import { Problem } from './problem.ts';
 
 declare module 'fastify' {
@@ -17,6 +18,9 @@ type MaybePromise<T> = T | Promise<T>;
 
 /** The living key of that hash, or null. */
 export type FindKey = (sha256: string) => MaybePromise<Key | null>;
+
+/** The living key of that hash, where memory knows it and is fresh enough. */
+export type HeldKey = (sha256: string) => Key | undefined;
 
 /** The name of the key, for the history. Only on routes that ask for a key. */
 export const actorOf = (request: FastifyRequest): string => request.key!.name;
@@ -57,6 +61,13 @@ export function keyOf(request: FastifyRequest, find: FindKey, scope: Scope): May
   return allowed(found, scope);
 }
 
+/** Whether memory lets it in: a key that came before, still lives and has the scope. */
+export function isLetIn({ authorization = '' }: IncomingHttpHeaders, held: HeldKey, scope: Scope): boolean {
+  const sha256 = hashes.get(authorization);
+  const key = sha256 === undefined ? undefined : held(sha256);
+  return key !== undefined && covers(key.scope, scope);
+}
+
 function hashOf(authorization: string): string {
   const [, presented] = /^Bearer +(\S+) *$/i.exec(authorization) ?? [];
   if (!presented) throw new Problem('unauthorized', 'Send the header "Authorization: Bearer KEY".');
@@ -74,7 +85,7 @@ function remember(authorization: string, sha256: string) {
 
 function allowed(key: Key | null, scope: Scope): Key {
   if (!key) throw new Problem('unauthorized', 'The key is not known, or was revoked.');
-  if (scopes.indexOf(key.scope) < scopes.indexOf(scope)) {
+  if (!covers(key.scope, scope)) {
     throw new Problem('forbidden', `This needs a key with the scope ${scope}; ${key.name} has ${key.scope}.`);
   }
   return key;

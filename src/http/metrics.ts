@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import { collectDefaultMetrics, Counter, type Metric, Registry } from 'prom-client';
+import { elapsedMs } from './elapsed.ts';
 
 export type Metrics = ReturnType<typeof makeMetrics>;
 
@@ -27,14 +28,14 @@ export function measureRequests(app: FastifyInstance, { requests }: Metrics) {
     const byMethod = new Map([route.method].flat().map((method) => [method, requests.of(method, route.url)]));
     route.onResponse = [
       (request, reply, done) => {
-        byMethod.get(request.method)!(reply.statusCode, reply.elapsedTime / 1000);
+        byMethod.get(request.method)!(reply.statusCode, elapsedMs(request, reply) / 1000);
         done();
       },
       ...[route.onResponse ?? []].flat(),
     ];
   });
   app.addHook('onResponse', (request, reply, done) => {
-    if (request.is404) requests.of(request.method, 'unknown')(reply.statusCode, reply.elapsedTime / 1000);
+    if (request.is404) requests.of(request.method, 'unknown')(reply.statusCode, elapsedMs(request, reply) / 1000);
     done();
   });
 }

@@ -8,19 +8,21 @@ export const helmetOptions: HelmetOptions = {
   contentSecurityPolicy: { useDefaults: false, directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] } },
 };
 
-/**
- * Sets what helmet sets. Its headers are the same for every answer, so it is asked once: asked at each request, it makes a
- * fifth of all the work of a read that is answered from memory.
- */
+/** Sets what helmet sets. */
 export function setSecurityHeaders(app: FastifyInstance) {
-  const headers = Object.entries(helmetHeaders());
+  const headers = Object.entries(securityHeaders);
   app.addHook('onRequest', (_request, reply, done) => {
     for (const [name, value] of headers) void reply.header(name, value);
     done();
   });
 }
 
-/** By their names in small letters. */
+/**
+ * What helmet sets, by names in small letters. That is the same for every answer, so it is asked once: asked at each request,
+ * it makes a fifth of all the work of a read that is answered from memory.
+ */
+export const securityHeaders: Readonly<Record<string, string>> = helmetHeaders();
+
 function helmetHeaders(): Record<string, string> {
   const request = new IncomingMessage(new Socket());
   const response = new ServerResponse(request);

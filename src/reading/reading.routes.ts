@@ -1,38 +1,60 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Type } from 'typebox';
 import { toMoment, UserId } from '../http/common.schemas.ts';
+import type { FastRoute } from '../http/fast-path.ts';
 import { answers } from '../http/problem.schemas.ts';
 import { invalid } from '../http/problem.ts';
 import { withHeaders } from '../http/responses.ts';
 import type { MembershipsService } from '../memberships/memberships.service.ts';
 import {
   ageHeader,
+  lookupText,
   FreshnessQuery,
   LookedUpBody,
   LookupBody,
-  presentLookup,
   presentSegments,
   SegmentsOfUserBody,
+  segmentsText,
 } from './reading.schemas.ts';
 import type { UserRead } from './reader.ts';
 import type { Freshness, ReadingService } from './reading.service.ts';
 
 const tags = ['Users'];
 
+const route = '/v1/users/:user_id/segments';
+
+/** With an id that needs no decoding, and at most the one parameter. */
+const plainUrl = /^\/v1\/users\/(?!\.{1,2}\/)([A-Za-z0-9._~@:+-]{1,128})\/segments(\?last_revision=true)?$/;
+
+/** The read of one user in its plainest form, for the fast path. */
+export const fastRead = (reading: ReadingService): FastRoute => ({
+  route,
+  scope: 'read',
+  answer(url) {
+    const [, userId, exact] = plainUrl.exec(url) ?? [];
+    if (userId === undefined) return undefined;
+    const read = reading.segmentsOf(userId, exact === undefined ? anyFreshness : lastRevision);
+    const present = (one: UserRead) => ({ body: segmentsText(userId, one), age: wholeSeconds(one.ageMs) });
+    return read instanceof Promise ? read.then(present) : present(read);
+  },
+});
+
 /**
- * The two reads of the hot path are written by `JSON.stringify`: Fastify's serializer asks a validator which of "an array
- * or null" it has (measured for 1,000 users: 589 µs instead of 190). What it would leave out is not in the answer anyhow.
+ * The reads of the hot path are sent as text: Fastify's serializer asks a validator which of "an array or null" it has
+ * (measured for 1,000 users: 589 µs instead of 190). What it would leave out is not in the answer anyhow.
  */
-const serializerCompiler = () => JSON.stringify;
+const json = 'application/json; charset=utf-8';
+const anyFreshness: Freshness = {};
+const lastRevision: Freshness = { lastRevision: true };
+const wholeSeconds = (ms: number): number => Math.floor(ms / 1000);
 
 /** Where users are: what product services ask on every page view. */
 export function readingRoutes(reading: ReadingService, memberships: MembershipsService): FastifyPluginAsyncTypebox {
   return async (app) => {
     app.get(
-      '/v1/users/:user_id/segments',
+      route,
       {
         config: { scope: 'read' },
-        serializerCompiler,
         schema: {
           operationId: 'readSegmentsOfUser',
           summary: "Read a user's segments",
@@ -56,8 +78,8 @@ export function readingRoutes(reading: ReadingService, memberships: MembershipsS
         }
         const read = reading.segmentsOf(user_id, freshness);
         const present = (one: UserRead) => {
-          void reply.header('age', Math.floor(one.ageMs / 1000));
-          return presentSegments(user_id, one);
+          void reply.type(json).header('age', wholeSeconds(one.ageMs));
+          return segmentsText(user_id, one) as never;
         };
         return read instanceof Promise ? read.then(present) : present(read); // at once where it is in memory
       },
@@ -67,7 +89,6 @@ export function readingRoutes(reading: ReadingService, memberships: MembershipsS
       '/v1/lookup',
       {
         config: { scope: 'read' },
-        serializerCompiler,
         schema: {
           operationId: 'lookUp',
           summary: 'Read the segments of up to 1,000 users',
@@ -82,7 +103,7 @@ export function readingRoutes(reading: ReadingService, memberships: MembershipsS
       },
       async (request, reply) => {
         const lookup = await reading.lookup(request.body.user_ids, freshnessOf(request.body));
-        return reply.header('age', Math.floor(lookup.ageMs / 1000)).send(presentLookup(lookup));
+        return reply.header('age', wholeSeconds(lookup.ageMs)).type(json).send(lookupText(lookup) as never);
       },
     );
   };

@@ -1,6 +1,6 @@
 import { type Static, Type } from 'typebox';
 import { MomentText, momentText, Revision, Slug, UserId } from '../http/common.schemas.ts';
-import type { Lookup } from './reader.ts';
+import type { Lookup, UserRead } from './reader.ts';
 
 const Segments = Type.Union([Type.Array(Slug), Type.Null()], { description: 'Sorted; null when the user is in none.' });
 
@@ -48,8 +48,28 @@ export const presentSegments = (
   revision: String(revision),
 });
 
-export const presentLookup = ({ users, asOf, revision }: Lookup): Static<typeof LookedUpBody> => ({
-  users: users.map(({ userId, segments }) => ({ user_id: userId, segments: orNull(segments) })),
-  as_of: momentText(asOf),
-  revision: String(revision),
-});
+/**
+ * The same as JSON text, put together by hand: half the time. Slugs need no escapes. What follows the segments is
+ * kept, as most reads from memory between two refreshes say the same there.
+ */
+export function segmentsText(userId: string, { segments, asOf, revision }: UserRead): string {
+  if (asOf !== tail.asOf || revision !== tail.revision)
+    tail = { asOf, revision, text: `,"as_of":"${momentText(asOf)}","revision":"${revision}"}` };
+  return `${userText(userId, segments)}${tail.text}`;
+}
+
+/** All but the end of the object. */
+const userText = (userId: string, segments: readonly string[]): string =>
+  `{"user_id":${idText(userId)},"segments":${segments.length > 0 ? `["${segments.join('","')}"]` : 'null'}`;
+
+/** An id is of visible ASCII, of which JSON escapes these two. */
+const idText = (userId: string): string => (/["\\]/.test(userId) ? JSON.stringify(userId) : `"${userId}"`);
+
+let tail = { asOf: NaN, revision: NaN, text: '' };
+
+/** The body of a lookup, as JSON text. */
+export function lookupText({ users, asOf, revision }: Lookup): string {
+  let list = '';
+  for (const { userId, segments } of users) list += `${list === '' ? '' : ','}${userText(userId, segments)}}`;
+  return `{"users":[${list}],"as_of":"${momentText(asOf)}","revision":"${revision}"}`;
+}

@@ -27,11 +27,25 @@ export function readingService({ database, nearby }: { database: Reader; nearby:
     });
   };
 
+  /** Of many users what is held nearby, where that comes at once. */
+  const heldOf = (userIds: readonly string[], { lastRevision = false, minRevision = 0 }: Freshness) =>
+    lastRevision ? undefined : nearby?.readMany?.(userIds, minRevision);
+
   const segmentsOf = (userId: string, { lastRevision = false, minRevision = 0 }: Freshness): MaybePromise<UserRead> => {
     if (lastRevision) return ask(userId, minRevision);
     const read = nearby?.read(userId, minRevision);
     if (read instanceof Promise) return read.then((held) => held ?? ask(userId, minRevision)).catch(refuse);
     return read ?? ask(userId, minRevision).catch(refuse);
+  };
+
+  /** The reads of users, one for each distinct user. */
+  const askedOnce = (userIds: readonly string[], freshness: Freshness) => {
+    const reads = new Map<string, Promise<UserRead>>();
+    return userIds.map((userId) => {
+      const read = reads.get(userId) ?? Promise.resolve(segmentsOf(userId, freshness));
+      reads.set(userId, read);
+      return read;
+    });
   };
 
   return {
@@ -43,23 +57,15 @@ export function readingService({ database, nearby }: { database: Reader; nearby:
 
     /** The same for many users; each distinct one is read once, in the order asked. `asOf` is that of the oldest answer. */
     async lookup(userIds: readonly string[], freshness: Freshness): Promise<Lookup> {
-      if (!freshness.lastRevision) nearby?.prefetch?.(userIds);
-      const asked = new Map<string, MaybePromise<UserRead>>();
-      for (const userId of userIds) if (!asked.has(userId)) asked.set(userId, segmentsOf(userId, freshness));
-      const found = new Map<string, UserRead>();
-      const waiting: Promise<void>[] = [];
-      for (const [userId, read] of asked) {
-        if (read instanceof Promise) waiting.push(read.then((one) => void found.set(userId, one)));
-        else found.set(userId, read);
-      }
-      if (waiting.length > 0) await Promise.all(waiting);
+      const held = heldOf(userIds, freshness);
+      const found = held?.every((read) => read !== undefined) ? held : await Promise.all(askedOnce(userIds, freshness));
       let [asOf, revision, ageMs] = [Infinity, 0, 0];
-      for (const read of found.values()) {
+      for (const read of found) {
         asOf = Math.min(asOf, read.asOf);
         revision = Math.max(revision, read.revision);
         ageMs = Math.max(ageMs, read.ageMs);
       }
-      return { users: userIds.map((userId) => ({ userId, segments: found.get(userId)!.segments })), asOf, revision, ageMs };
+      return { users: userIds.map((userId, i) => ({ userId, segments: found[i]!.segments })), asOf, revision, ageMs };
     },
   };
 }

@@ -1,7 +1,7 @@
 import type { DatabaseClock } from '../../db/clock.ts';
 import type { DatabaseClient } from '../../db/database.ts';
 import type { DefinitionsStore } from '../../segments/definitions.store.ts';
-import type { Facts } from '../../timeline/facts.ts';
+import type { Facts, Moment } from '../../timeline/facts.ts';
 import { momentOf } from '../../timeline/revision.ts';
 import { type View, viewFor } from '../../timeline/view.ts';
 import type { Followed } from '../follower.service.ts';
@@ -39,6 +39,17 @@ const longestLoadPauseMs = 60_000;
 
 /** Changes of this process that no poll has confirmed: after so many it has not followed for long, and loads anew. */
 const mostRecent = 1_000_000;
+
+interface Look {
+  readonly table: MembershipTable;
+  readonly view: View;
+  readonly now: Moment;
+  readonly ageMs: number;
+  readonly asOf: Moment;
+  /** Every change up to this revision is in the table; of a user's own, later ones may be. */
+  readonly reached: number;
+  readonly definitionsRevision: number;
+}
 
 const noWords = new Uint32Array(0);
 
@@ -134,32 +145,48 @@ export function snapshotReader({ log, definitions, clock, maxStalenessMs, wake, 
     return next;
   };
 
-  const read = (userId: string, minRevision: number): UserRead | undefined => {
+  /** What all reads of one instant share; `undefined` where nothing is fresh enough. */
+  const look = (): Look | undefined => {
     if (!table || !position || !isReady) return undefined;
     const held = definitions.held();
     const ageMs = clock.ageOf(position.asOf);
     if (!held || ageMs > maxStalenessMs) return undefined;
-    let reached = Math.max(position.settled, position.definitionsRevision);
-    if (recent.size > 0) reached = Math.max(reached, recent.get(userId) ?? 0);
+    const now = clock.now();
+    view = viewFor(view, held.definitions, now);
+    const reached = Math.max(position.settled, position.definitionsRevision);
+    return { table, view, now, ageMs, reached, asOf: position.asOf, definitionsRevision: held.definitions.revision };
+  };
+
+  const readAt = (at: Look, userId: string, minRevision: number): UserRead | undefined => {
+    const { table, view, now, ageMs, asOf } = at;
+    const reached = recent.size > 0 ? Math.max(at.reached, recent.get(userId) ?? 0) : at.reached;
     if (reached < minRevision) {
       isSettlingWanted = true;
       wake();
       return undefined;
     }
-    const now = clock.now();
-    view = viewFor(view, held.definitions, now);
     const segments = table.find(userId)
       ? slugsOf(table.found, table.from, table.to, view, userId, now)
       : slugsOf(noWords, 0, 0, view, userId, now);
     // The definitions may be newer than the rest: who shows the revision to another process is to see them there too.
-    return { segments, asOf: position.asOf, revision: Math.max(reached, held.definitions.revision), ageMs };
+    return { segments, asOf, revision: Math.max(reached, at.definitionsRevision), ageMs };
   };
 
   return {
-    read,
+    read(userId, minRevision) {
+      const at = look();
+      return at && readAt(at, userId, minRevision);
+    },
 
-    prefetch(userIds) {
-      for (let i = 0; i < userIds.length; i += maxAhead) table?.prefetch(userIds, i, Math.min(userIds.length, i + maxAhead));
+    readMany(userIds, minRevision) {
+      const at = look();
+      if (!at) return undefined;
+      const reads: (UserRead | undefined)[] = [];
+      for (let i = 0; i < userIds.length; i++) {
+        if (i % maxAhead === 0) at.table.prefetch(userIds, i, Math.min(userIds.length, i + maxAhead));
+        reads.push(readAt(at, userIds[i]!, minRevision));
+      }
+      return reads;
     },
 
     put({ userId, revision, stays }: Facts) {
