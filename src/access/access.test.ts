@@ -15,6 +15,7 @@ const needs: Record<string, Scope | 'none'> = {
   'GET /v1/segments/{slug}': 'read',
   'PATCH /v1/segments/{slug}': 'write',
   'DELETE /v1/segments/{slug}': 'write',
+  'DELETE /v1/segments/{slug}/scheduled/{id}': 'write',
   'GET /v1/segments/{slug}/members': 'read',
   'PATCH /v1/users/{user_id}/segments': 'write',
   'GET /v1/users/{user_id}/segments': 'read',

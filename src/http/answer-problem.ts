@@ -33,10 +33,10 @@ export function answerProblem(error: unknown, request: FastifyRequest, reply: Fa
 }
 
 /** The wire form of a problem. */
-export function problemBody({ code, message, faults }: Problem, requestId: string) {
+export function problemBody({ code, message, faults, details }: Problem, requestId: string) {
   const [status, title] = problems[code];
   const errors = faults.length > 0 ? { errors: faults } : {};
-  return { type: `/problems/${code}`, title, status, detail: message, code, request_id: requestId, ...errors };
+  return { type: `/problems/${code}`, title, status, detail: message, code, request_id: requestId, ...errors, ...details };
 }
 
 const ofDatabase: Record<NonNullable<Failure>, [ProblemCode, string]> = {

@@ -13,6 +13,13 @@ export const ProblemBody = Type.Object(
     errors: Type.Optional(
       Type.Array(Type.Object({ path: Type.String(), message: Type.String() }), { description: 'Each thing that is wrong.' }),
     ),
+    free: Type.Optional(Type.Number({ description: 'Of `group_full`: the percentage that could still be had.' })),
+    holders: Type.Optional(
+      Type.Array(Type.Object({ slug: Type.String(), percent: Type.Number() }), {
+        description: 'Of `group_full`: what the segments of the group hold or have reserved from that moment on.',
+      }),
+    ),
+    conflicts: Type.Optional(Type.Array(Type.String(), { description: 'Of `group_conflict`: the segments in the way.' })),
   },
   { $id: 'Problem', title: 'Problem' },
 );

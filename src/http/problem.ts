@@ -7,7 +7,10 @@ export const problems = {
   route_not_found: [404, 'No such path'],
   segment_not_found: [404, 'No such segment'],
   method_not_allowed: [405, 'The path does not know this method'],
+  scheduled_change_not_found: [404, 'No such scheduled change'],
   segment_exists: [409, 'The slug is taken by a living segment'],
+  group_full: [409, 'The exclusive group has no room'],
+  group_conflict: [409, 'The user is in another segment of the exclusive group'],
   body_too_large: [413, 'The body is too large'],
   unsupported_media_type: [415, 'The body is not of a known type'],
   internal_error: [500, 'Something failed on our side'],
@@ -27,15 +30,30 @@ export interface Fault {
   readonly message: string;
 }
 
+/** What some failures say besides: extension members of RFC 9457. */
+export interface ProblemDetails {
+  /** Of `group_full`: the percentage that could still be had, and who holds or has reserved the rest. */
+  readonly free?: number;
+  readonly holders?: readonly { readonly slug: string; readonly percent: number }[];
+  /** Of `group_conflict`: the segments in the way. */
+  readonly conflicts?: readonly string[];
+}
+
 /** A failure with a stable code. `message` is written for the caller, `cause` for the log. */
 export class Problem extends Error {
   readonly code: ProblemCode;
   readonly faults: readonly Fault[];
+  readonly details: ProblemDetails;
 
-  constructor(code: ProblemCode, message: string, options: ErrorOptions & { faults?: readonly Fault[] } = {}) {
+  constructor(
+    code: ProblemCode,
+    message: string,
+    options: ErrorOptions & { faults?: readonly Fault[]; details?: ProblemDetails } = {},
+  ) {
     super(message, options);
     this.code = code;
     this.faults = options.faults ?? [];
+    this.details = options.details ?? {};
   }
 }
 

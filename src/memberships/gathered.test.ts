@@ -187,6 +187,7 @@ const decided = (userId: string, given: { version: number; revision?: number | n
     endings: [],
     beginnings: Array.from({ length: given.rows ?? 1 }, (_, i) => ({
       segmentId: 1 + i,
+      startsAt: null,
       excluded: false,
       end: { kind: 'never' as const },
       since: null,

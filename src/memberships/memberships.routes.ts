@@ -28,7 +28,11 @@ export function membershipRoutes(memberships: MembershipsService): FastifyPlugin
           tags,
           params,
           body: ChangeBody,
-          response: { 200: withHeaders('What changed', ChangedBody, revisionHeader), 404: answers('segment_not_found') },
+          response: {
+            200: withHeaders('What changed', ChangedBody, revisionHeader),
+            404: answers('segment_not_found'),
+            409: answers('group_conflict'),
+          },
         },
       },
       async (request, reply) => {

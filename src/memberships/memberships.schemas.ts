@@ -18,6 +18,17 @@ export const ChangeBody = Type.Object(
       ...MomentText,
       description: 'The moment in the future at which all of `add` ends; not together with `ttl_seconds`.',
     }),
+    starts_at: Type.Optional({
+      ...MomentText,
+      description:
+        'The moment in the future at which all of `add` begins; a TTL counts from it. What holds goes on until then. One plan a segment stands, and a later add or remove replaces it.',
+    }),
+    replace_in_group: Type.Optional(
+      Type.Boolean({
+        description:
+          'Ends what the user is in by hand, or will be, in the other segments of the exclusive groups of `add`. Not together with `starts_at`. Default: false, a conflict.',
+      }),
+    ),
   },
   { additionalProperties: false, description: 'At least one slug, at most 1,000 in both lists together, none twice.' },
 );
@@ -25,7 +36,9 @@ export const ChangeBody = Type.Object(
 export const ChangedBody = Type.Object({
   user_id: UserId,
   added: Type.Array(Slug, { description: 'Not in the instant before, in now.' }),
-  removed: Type.Array(Slug, { description: 'In the instant before, not in now.' }),
+  removed: Type.Array(Slug, {
+    description: 'In the instant before, not in now; also those of a group that made room with `replace_in_group`.',
+  }),
   unchanged: Type.Array(Slug, { description: 'As before; the end may have moved.' }),
   ...answered,
 });
@@ -35,6 +48,7 @@ const reasons = [
   'rollout',
   'segment_deleted',
   'excluded',
+  'group_taken',
   'removed',
   'expired',
   'not_covered',

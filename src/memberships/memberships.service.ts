@@ -124,6 +124,17 @@ function problemOf(refusal: Refusal): Problem {
     const rest = faults.length > 1 ? ` And ${faults.length - 1} more, see errors.` : '';
     return new Problem('segment_not_found', `${faults[0]!.message}${rest}`, { faults });
   }
+  if (refusal.refused === 'group_conflict') {
+    const { slugs: conflicts } = refusal;
+    const detail = `In the way, in the same exclusive group: ${conflicts.join(', ')}. Remove it, or ask with replace_in_group.`;
+    return new Problem('group_conflict', detail, { details: { conflicts } });
+  }
+  if (refusal.refused === 'start_not_future')
+    return invalid('starts_at', `must lie in the future; got ${momentText(refusal.start)}.`);
+  if (refusal.refused === 'end_not_after_start') {
+    const { start, end } = refusal;
+    return invalid('expires_at', `must lie after starts_at, ${momentText(start)}; got ${momentText(end)}.`);
+  }
   if (refusal.refused === 'end_not_future')
     return invalid('expires_at', `must lie in the future; got ${momentText(refusal.end)}.`);
   return invalid('ttl_seconds', `must end within the year 9999, so be at most ${Math.floor(refusal.latestMilliseconds / 1000)}.`);

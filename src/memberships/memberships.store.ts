@@ -103,7 +103,7 @@ function valuesOf(changes: readonly DecidedChange[]): unknown[] {
     beginnings.map(({ userId }) => userId),
     beginnings.map(({ segmentId }) => segmentId),
     beginnings.map(({ excluded }) => excluded),
-    beginnings.map(() => null),
+    beginnings.map(({ startsAt }) => startsAt && momentText(startsAt)),
     beginnings.map(({ end }) => endText(end)),
     beginnings.map(({ end }) => ttlText(end)),
     beginnings.map(({ since }) => since && momentText(since)),

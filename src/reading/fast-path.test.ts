@@ -134,12 +134,12 @@ describe('what is out of the ordinary', async () => {
     const { pool } = database;
     const query = pool.query;
     let asked = 0;
-    pool.query = (async () => {
+    pool.query = async () => {
       asked++;
       const begunAt = performance.now();
       await until(() => performance.now() > begunAt + 50, 'some time to pass');
       throw Object.assign(new Error('down'), { code: 'ECONNREFUSED' });
-    });
+    };
     const failed = await send(`${path}?last_revision=true`);
     assert.deepEqual([failed.status, failed.body.code, failed.headers['retry-after']], [503, 'database_unavailable', '2']);
     assert.equal(asked, 1);

@@ -103,7 +103,10 @@ export function readingRoutes(reading: ReadingService, memberships: MembershipsS
       },
       async (request, reply) => {
         const lookup = await reading.lookup(request.body.user_ids, freshnessOf(request.body));
-        return reply.header('age', wholeSeconds(lookup.ageMs)).type(json).send(lookupText(lookup) as never);
+        return reply
+          .header('age', wholeSeconds(lookup.ageMs))
+          .type(json)
+          .send(lookupText(lookup) as never);
       },
     );
   };

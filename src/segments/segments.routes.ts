@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
-import { Type } from 'typebox';
+import { type Static, Type } from 'typebox';
 import { actorOf } from '../http/authenticate.ts';
-import { listParameters, revisionHeader, Slug } from '../http/common.schemas.ts';
+import { listParameters, revisionHeader, Slug, toMoment } from '../http/common.schemas.ts';
 import { cursorsOf } from '../http/cursor.ts';
 import { invalid } from '../http/problem.ts';
 import { answers } from '../http/problem.schemas.ts';
@@ -17,7 +17,7 @@ import {
   SegmentChangeBody,
   SegmentsBody,
 } from './segments.schemas.ts';
-import type { SegmentsService } from './segments.service.ts';
+import type { CountedSegment, SegmentsService, WantedShare } from './segments.service.ts';
 
 const tags = ['Segments'];
 const params = Type.Object({ slug: Slug });
@@ -41,21 +41,21 @@ export function segmentRoutes(segments: SegmentsService): FastifyPluginAsyncType
               ...revisionHeader,
               location: Type.String({ description: 'Its path.' }),
             }),
-            409: answers('segment_exists'),
+            409: answers('segment_exists', 'group_full'),
           },
         },
       },
       async (request, reply) => {
-        const { slug, description = '', percent = 0, salt } = request.body;
+        const { slug, description = '', percent = 0, salt, exclusive_group: exclusiveGroup = null } = request.body;
         const buckets = bucketsOf(percent);
-        const { segment, revision } = await segments.create(
-          { slug, description, buckets, ...(salt === undefined ? {} : { salt }) },
+        const { segment, revision, moment } = await segments.create(
+          { slug, description, exclusiveGroup, buckets, ...(salt === undefined ? {} : { salt }) },
           actorOf(request),
         );
         return reply
           .code(201)
           .headers({ location: `/v1/segments/${slug}`, revision: String(revision) })
-          .send(presentSegment(segment));
+          .send(presentSegment(segment, moment));
       },
     );
 
@@ -72,6 +72,7 @@ export function segmentRoutes(segments: SegmentsService): FastifyPluginAsyncType
             {
               ...listParameters,
               prefix: Type.Optional(Type.String({ maxLength: 128, description: 'Only slugs that start so.' })),
+              exclusive_group: Type.Optional({ ...Slug, description: 'Only those of this group.' }),
             },
             { additionalProperties: false },
           ),
@@ -79,12 +80,12 @@ export function segmentRoutes(segments: SegmentsService): FastifyPluginAsyncType
         },
       },
       async (request) => {
-        const { limit = 100, cursor, prefix = '' } = request.query;
+        const { limit = 100, cursor, prefix = '', exclusive_group: group } = request.query;
         const [after] = cursor === undefined ? [''] : segmentCursors.read(cursor);
-        const page = await segments.list({ prefix, after, limit: limit + 1 });
+        const page = await segments.list({ prefix, ...(group === undefined ? {} : { group }), after, limit: limit + 1 });
         const shown = page.slice(0, limit);
         return {
-          segments: shown.map(({ segment, members }) => ({ ...presentSegment(segment), members })),
+          segments: shown.map(presentCounted),
           next_cursor: page.length > limit ? segmentCursors.at(shown.at(-1)!.segment.slug) : null,
         };
       },
@@ -103,8 +104,7 @@ export function segmentRoutes(segments: SegmentsService): FastifyPluginAsyncType
         },
       },
       async (request) => {
-        const { segment, members } = await segments.find(request.params.slug);
-        return { ...presentSegment(segment), members };
+        return presentCounted(await segments.find(request.params.slug));
       },
     );
 
@@ -115,24 +115,51 @@ export function segmentRoutes(segments: SegmentsService): FastifyPluginAsyncType
         schema: {
           operationId: 'changeSegment',
           summary: 'Change a segment',
-          description: 'Raising the percentage keeps everyone who was in. What is as it was already is no change.',
+          description:
+            'Raising the percentage keeps everyone who was in. What is as it was already is no change. A percentage to come (`effective_at`) happens at its moment, whoever is up then; one for the same moment is replaced.',
           tags,
           params,
           body: SegmentChangeBody,
-          response: { 200: withHeaders('The segment', SegmentBody, revisionHeader), 404: answers('segment_not_found') },
+          response: {
+            200: withHeaders('The segment', SegmentBody, revisionHeader),
+            404: answers('segment_not_found'),
+            409: answers('group_full'),
+          },
         },
       },
       async (request, reply) => {
-        const { description, percent } = request.body;
-        const { segment, revision } = await segments.change(
+        const { description } = request.body;
+        const share = shareOf(request.body);
+        const { segment, revision, moment } = await segments.change(
           request.params.slug,
-          {
-            ...(description === undefined ? {} : { description }),
-            ...(percent === undefined ? {} : { buckets: bucketsOf(percent) }),
-          },
+          { ...(description === undefined ? {} : { description }), ...(share === undefined ? {} : { share }) },
           actorOf(request),
         );
-        return reply.header('revision', String(revision)).send(presentSegment(segment));
+        return reply.header('revision', String(revision)).send(presentSegment(segment, moment));
+      },
+    );
+
+    app.delete(
+      '/v1/segments/:slug/scheduled/:id',
+      {
+        config: { scope: 'write' },
+        schema: {
+          operationId: 'cancelScheduledChange',
+          summary: 'Take back a percentage to come',
+          tags,
+          params: Type.Object({ slug: Slug, id: Type.String({ maxLength: 20, description: 'As the segment shows it.' }) }),
+          response: {
+            204: withHeaders('Taken back', Type.Null(), revisionHeader),
+            404: answers('segment_not_found', 'scheduled_change_not_found'),
+            409: answers('group_full'),
+          },
+        },
+      },
+      async (request, reply) => {
+        const { slug, id } = request.params;
+        const plannedFor = /^[1-9]\d{0,15}$/.test(id) ? Number(id) : NaN;
+        const { revision } = await segments.cancel(slug, plannedFor, actorOf(request));
+        return reply.code(204).header('revision', String(revision)).send(null);
       },
     );
 
@@ -181,6 +208,18 @@ export function segmentRoutes(segments: SegmentsService): FastifyPluginAsyncType
       },
     );
   };
+}
+
+const presentCounted = ({ segment, moment, members }: CountedSegment) => ({ ...presentSegment(segment, moment), members });
+
+/** The percentage that is asked for, and when it comes into force. */
+function shareOf({ description, percent, effective_at }: Static<typeof SegmentChangeBody>): WantedShare | undefined {
+  if (effective_at !== undefined && percent === undefined)
+    throw invalid('effective_at', 'is the moment of a percentage: it needs percent.');
+  if (effective_at !== undefined && description !== undefined)
+    throw invalid('description', 'cannot be given together with effective_at: it changes at once.');
+  if (percent === undefined) return undefined;
+  return { buckets: bucketsOf(percent), ...(effective_at === undefined ? {} : { effectiveAt: toMoment(effective_at) }) };
 }
 
 function bucketsOf(percent: number): number {

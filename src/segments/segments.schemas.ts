@@ -1,7 +1,10 @@
 import { type Static, Type } from 'typebox';
 import { endText, momentText, MomentText, NextCursor, Slug } from '../http/common.schemas.ts';
-import { percentOf } from '../rollout/ranges.ts';
+import { noBuckets, percentOf, type Ranges } from '../rollout/ranges.ts';
+import { rolloutAt } from '../timeline/definitions.ts';
+import type { Moment } from '../timeline/facts.ts';
 import type { SegmentRecord } from './definitions.store.ts';
+import { scheduledOf } from './shares.ts';
 
 const description = {
   maxLength: 1000,
@@ -19,14 +22,26 @@ export const NewSegmentBody = Type.Object(
     percent: Type.Optional(Type.Number({ ...percent, default: 0 })),
     salt: Type.Optional({
       ...Slug,
-      description: 'Decides, with the user id, the bucket of each user. Never changes. Default: the slug.',
+      description:
+        "Decides, with the user id, the bucket of each user. Never changes. Default: the slug; in an exclusive group it is the group's name.",
+    }),
+    exclusive_group: Type.Optional({
+      ...Slug,
+      description: 'Segments of one group never share a user. Never changes. Default: none.',
     }),
   },
   { additionalProperties: false },
 );
 
 export const SegmentChangeBody = Type.Object(
-  { description: Type.Optional(Type.String(description)), percent: Type.Optional(Type.Number(percent)) },
+  {
+    description: Type.Optional(Type.String(description)),
+    percent: Type.Optional(Type.Number(percent)),
+    effective_at: Type.Optional({
+      ...MomentText,
+      description: 'The moment in the future at which `percent` comes into force; with `percent` alone. Default: now.',
+    }),
+  },
   { additionalProperties: false, minProperties: 1, description: 'At least one of them.' },
 );
 
@@ -37,11 +52,21 @@ export const RangesBody = Type.Array(Type.Array(Type.Integer({ minimum: 0, maxim
 const fields = {
   slug: Slug,
   description: Type.String(),
-  percent: Type.Number(),
+  percent: Type.Number({ description: 'That in force.' }),
   salt: Type.String(),
+  exclusive_group: Type.Union([Type.String(), Type.Null()]),
   created_at: MomentText,
   updated_at: { ...MomentText, description: 'The moment of the last request that changed the segment.' },
   ranges: RangesBody,
+  scheduled: Type.Array(
+    Type.Object({
+      id: Type.String({ description: 'Its `effective_at` in milliseconds.' }),
+      percent: Type.Number(),
+      ranges: RangesBody,
+      effective_at: MomentText,
+    }),
+    { description: 'Percentages still to come, by their moment. Their buckets are reserved.' },
+  ),
 };
 
 export const SegmentBody = Type.Object(fields);
@@ -62,17 +87,26 @@ export const MembersBody = Type.Object({
   next_cursor: NextCursor,
 });
 
-/** The wire form of a segment: what stands. */
-export const presentSegment = (segment: SegmentRecord): Static<typeof SegmentBody> => {
-  const { ranges } = segment.rollouts.at(-1)!;
+const presentRanges = (ranges: Ranges) => ranges.map(([from, to]) => [from, to]);
+
+/** The wire form of a segment: what is in force at the moment, and what is to come. */
+export const presentSegment = (segment: SegmentRecord, moment: Moment): Static<typeof SegmentBody> => {
+  const ranges = rolloutAt(segment, moment)?.ranges ?? noBuckets;
   return {
     slug: segment.slug,
     description: segment.description,
     percent: percentOf(ranges),
     salt: segment.salt,
+    exclusive_group: segment.exclusiveGroup,
     created_at: momentText(segment.createdAt),
     updated_at: momentText(segment.updatedAt),
-    ranges: ranges.map(([from, to]) => [from, to]),
+    ranges: presentRanges(ranges),
+    scheduled: scheduledOf(segment, moment).map((rollout) => ({
+      id: String(rollout.startsAt),
+      percent: percentOf(rollout.ranges),
+      ranges: presentRanges(rollout.ranges),
+      effective_at: momentText(rollout.startsAt),
+    })),
   };
 };
 

@@ -1,22 +1,35 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import type { DatabaseClock } from '../db/clock.ts';
 import { failureOf } from '../db/failures.ts';
-import { Problem } from '../http/problem.ts';
-import { firstBuckets, sizeOf } from '../rollout/ranges.ts';
-import type { Moment, Rollout } from '../timeline/facts.ts';
+import { momentText } from '../http/moment.ts';
+import { invalid, Problem } from '../http/problem.ts';
+import { sizeOf } from '../rollout/ranges.ts';
+import type { Share } from '../rollout/taking.ts';
+import { countBegun } from '../timeline/definitions.ts';
+import type { Moment } from '../timeline/facts.ts';
 import { momentOf } from '../timeline/revision.ts';
 import type { DefinitionsStore, SegmentDefinitions, SegmentRecord } from './definitions.store.ts';
 import type { Member, MembersStore } from './members.store.ts';
 import type { SegmentsStore } from './segments.store.ts';
+import { matesIn, type NewRollouts, reshare, scheduledOf, withRows } from './shares.ts';
 
 export interface SegmentAnswer {
   readonly segment: SegmentRecord;
   /** That of the change, or of the last one it rests on where nothing changed. */
   readonly revision: number;
+  /** By which what is in force is told from what is to come. */
+  readonly moment: Moment;
+}
+
+/** A percentage to be set, now or at a moment to come. */
+export interface WantedShare {
+  readonly buckets: number;
+  readonly effectiveAt?: Moment;
 }
 
 export interface CountedSegment {
   readonly segment: SegmentRecord;
+  readonly moment: Moment;
   /** How many are in by hand. */
   readonly members: number;
 }
@@ -25,8 +38,24 @@ export type SegmentsService = ReturnType<typeof segmentsService>;
 
 /** What is to be written, decided on one version of the definitions, and the segment as it will then be. */
 type Change =
-  | { readonly apply: (version: number) => Promise<number | null>; readonly after: (at: Moment) => SegmentRecord }
+  | { readonly apply: () => Promise<number | null>; readonly after: (at: Moment) => SegmentRecord }
   | { readonly unchanged: SegmentRecord };
+
+export interface NewSegmentWanted {
+  readonly slug: string;
+  readonly description: string;
+  readonly salt?: string;
+  readonly exclusiveGroup: string | null;
+  readonly buckets: number;
+}
+
+export interface ListedSegments {
+  readonly prefix: string;
+  /** Only those of this exclusive group. */
+  readonly group?: string;
+  readonly after: string;
+  readonly limit: number;
+}
 
 /** How long a change of definitions is tried against other changes and busy writers before 503 `definitions_busy`. */
 const patienceMs = 5_000;
@@ -40,19 +69,26 @@ export function segmentsService(
   onCommit?: () => void,
 ) {
   /** Runs a change on the definitions as they stand, again when others came first. The answer is the segment as it left it. */
-  const changing = async (decide: (current: SegmentDefinitions) => Change): Promise<SegmentAnswer> => {
+  const changing = async (decide: (current: SegmentDefinitions, now: Moment) => Change): Promise<SegmentAnswer> => {
     const giveUpAt = performance.now() + patienceMs;
     for (;;) {
       const current = await definitions.current();
-      const change = decide(current);
-      if ('unchanged' in change) return { segment: change.unchanged, revision: current.revision };
-      const revision = await change.apply(current.version).catch((error: unknown) => {
+      // A change comes strictly after the last one, so it is decided for then at the earliest; and
+      // for none at which a plan begins, so that it comes either before or after.
+      let now = Math.max(clock.now(), momentOf(current.revision) + 1);
+      while (current.segments.some(({ rollouts }) => rollouts.some(({ startsAt }) => startsAt === now))) now++;
+      const change = decide(current, now);
+      if ('unchanged' in change) return { segment: change.unchanged, revision: current.revision, moment: now };
+      const sentAt = clock.mark();
+      const revision = await change.apply().catch((error: unknown) => {
         if (failureOf(error) === 'overloaded') return null;
         throw error;
       });
       if (revision !== null) {
+        clock.observe(revision, sentAt); // so that every reader judges by a moment at which the change counts
         onCommit?.();
-        return { segment: change.after(momentOf(revision)), revision };
+        const moment = momentOf(revision);
+        return { segment: change.after(moment), revision, moment };
       }
       if (performance.now() > giveUpAt)
         throw new Problem('definitions_busy', `The change was tried for ${patienceMs} ms. Nothing was changed.`);
@@ -61,11 +97,44 @@ export function segmentsService(
   };
 
   const counted = async (listed: readonly SegmentRecord[]): Promise<CountedSegment[]> => {
+    const moment = clock.now();
     const counts = await members.count(
       listed.map(({ id }) => id),
-      clock.now(),
+      moment,
     );
-    return listed.map((segment) => ({ segment, members: counts.get(segment.id) ?? 0 }));
+    return listed.map((segment) => ({ segment, moment, members: counts.get(segment.id) ?? 0 }));
+  };
+
+  /** A new text, a new share from a moment on, or both. */
+  const resharing = (
+    segment: SegmentRecord,
+    current: SegmentDefinitions,
+    { description, share, now, by }: { description: string | null; share: Share | null; now: Moment; by: string },
+  ): Change => {
+    const mates = matesIn(current, segment.exclusiveGroup, segment);
+    const room = share && roomFor(segment, mates, share, { now, by });
+    const isNow = share?.at === now;
+    const rows = room?.rows.map((row) => (row.startsAt === now ? { ...row, startsAt: null } : row));
+    return {
+      apply: () =>
+        segments.update({ version: current.version, decidedAt: now, goodUntil: room?.goodUntil ?? Infinity }, segment.id, {
+          description,
+          rollouts: share && rows ? { after: isNow ? null : share.at, rows } : null,
+        }),
+      after: (at) => ({
+        ...segment,
+        description: description ?? segment.description,
+        updatedAt: at,
+        rollouts:
+          share && room
+            ? withRows(
+                segment.rollouts,
+                isNow ? at : share.at,
+                room.rows.map((row) => (row.startsAt === now ? { ...row, startsAt: at } : row)),
+              )
+            : segment.rollouts,
+      }),
+    };
   };
 
   return {
@@ -76,10 +145,11 @@ export function segmentsService(
     },
 
     /** The living ones with a slug after `after` that starts with `prefix`, in byte order. */
-    async list({ prefix, after, limit }: { prefix: string; after: string; limit: number }): Promise<CountedSegment[]> {
+    async list({ prefix, group, after, limit }: ListedSegments): Promise<CountedSegment[]> {
       const current = await definitions.current();
       const page = current.segments
         .filter(({ slug, deletedAt }) => deletedAt === Infinity && slug > after && slug.startsWith(prefix))
+        .filter(({ exclusiveGroup }) => group === undefined || exclusiveGroup === group)
         .sort((a, b) => (a.slug < b.slug ? -1 : 1))
         .slice(0, limit);
       return counted(page);
@@ -91,24 +161,33 @@ export function segmentsService(
       return members.list(id, clock.now(), after, limit);
     },
 
-    /** Takes the first `buckets` of the 10,000. The salt defaults to the slug. 409 `segment_exists`. */
-    async create(
-      wanted: { slug: string; description: string; salt?: string; buckets: number },
-      by: string,
-    ): Promise<SegmentAnswer> {
-      const { slug, description, salt = slug, buckets } = wanted;
-      const ranges = firstBuckets(buckets);
-      return changing((current) => {
+    /**
+     * Takes so many buckets: of a ring of its own the first, of its group's the lowest free ones. The salt defaults to the
+     * slug; in a group it is the group's name. 409 `segment_exists`, `group_full`.
+     */
+    async create(wanted: NewSegmentWanted, by: string): Promise<SegmentAnswer> {
+      const { slug, description, exclusiveGroup, buckets } = wanted;
+      const salt = exclusiveGroup ?? wanted.salt ?? slug;
+      if (wanted.salt !== undefined && wanted.salt !== salt)
+        throw invalid('salt', `is in an exclusive group the group's name, ${salt}; got ${wanted.salt}.`);
+      return changing((current, now) => {
         // Others may create it meanwhile, but not unseen: the version of the definitions would be another.
         if (livingOf(current, slug)) throw new Problem('segment_exists', `A segment ${slug} exists.`);
+        const { rows, goodUntil } = roomFor(null, matesIn(current, exclusiveGroup), { at: now, buckets }, { now, by });
+        const { ranges } = rows[0]!;
         return {
-          apply: (version) => segments.insert(version, { slug, description, salt, ranges }, by),
+          apply: () =>
+            segments.insert(
+              { version: current.version, decidedAt: now, goodUntil },
+              { slug, description, salt, exclusiveGroup, ranges },
+              by,
+            ),
           after: (at) => ({
             id: NaN, // it has one, which nobody needs here
             slug,
             description,
             salt,
-            exclusiveGroup: null,
+            exclusiveGroup,
             createdAt: at,
             createdBy: by,
             updatedAt: at,
@@ -120,27 +199,37 @@ export function segmentsService(
       });
     },
 
-    /** What is left out, or is as it was, stays; where nothing differs nothing is written. 404 `segment_not_found`. */
-    change: (slug: string, wanted: { description?: string; buckets?: number }, by: string): Promise<SegmentAnswer> =>
-      changing((current) => {
+    /**
+     * What is left out, or is as it was, stays; where nothing differs nothing is written. A share to come replaces one that
+     * is planned for the same moment. 404 `segment_not_found`, 409 `group_full`.
+     */
+    change: (slug: string, wanted: { description?: string; share?: WantedShare }, by: string): Promise<SegmentAnswer> =>
+      changing((current, now) => {
         const segment = living(current, slug);
-        const { ranges } = segment.rollouts.at(-1)!;
-        const { description = segment.description, buckets = sizeOf(ranges) } = wanted;
+        const { description = segment.description, share } = wanted;
+        if (share?.effectiveAt !== undefined && share.effectiveAt <= now)
+          throw invalid('effective_at', `must lie in the future; got ${momentText(share.effectiveAt)}.`);
         const isNewText = description !== segment.description;
-        const isNewPercent = buckets !== sizeOf(ranges);
-        if (!isNewText && !isNewPercent) return { unchanged: segment };
-        const change = { description: isNewText ? description : null, ranges: isNewPercent ? firstBuckets(buckets) : null };
-        return {
-          apply: (version) => segments.update(version, segment.id, change, by),
-          after: (at) => ({
-            ...segment,
-            description,
-            updatedAt: at,
-            rollouts: change.ranges
-              ? replaced(segment.rollouts, { startsAt: at, endsAt: Infinity, ranges: change.ranges, changedBy: by })
-              : segment.rollouts,
-          }),
-        };
+        const isNewShare = share !== undefined && !stands(segment, share, now);
+        if (!isNewText && !isNewShare) return { unchanged: segment };
+        return resharing(segment, current, {
+          description: isNewText ? description : null,
+          share: isNewShare ? { at: share.effectiveAt ?? now, buckets: share.buckets } : null,
+          now,
+          by,
+        });
+      }),
+
+    /**
+     * Takes back what is planned for that moment. 404 `segment_not_found`, `scheduled_change_not_found`; 409 `group_full`
+     * where others count on what it would have freed.
+     */
+    cancel: (slug: string, plannedFor: Moment, by: string): Promise<SegmentAnswer> =>
+      changing((current, now) => {
+        const segment = living(current, slug);
+        if (!scheduledOf(segment, now).some(({ startsAt }) => startsAt === plannedFor))
+          throw new Problem('scheduled_change_not_found', `${slug} has no scheduled change ${plannedFor}.`);
+        return resharing(segment, current, { description: null, share: { at: plannedFor, buckets: null }, now, by });
       }),
 
     /** Takes every user out of it at that moment. Answers the revision. 404 `segment_not_found`. */
@@ -148,7 +237,7 @@ export function segmentsService(
       const { revision } = await changing((current) => {
         const segment = living(current, slug);
         return {
-          apply: (version) => segments.delete(version, segment.id, by),
+          apply: () => segments.delete(current.version, segment.id, by),
           after: (at) => ({ ...segment, deletedAt: at, deletedBy: by, updatedAt: at }),
         };
       });
@@ -157,12 +246,25 @@ export function segmentsService(
   };
 }
 
-/** Each rollout begins where the one before ends. */
-const replaced = (rollouts: readonly Rollout[], next: Rollout): Rollout[] => [
-  ...rollouts.slice(0, -1),
-  { ...rollouts.at(-1)!, endsAt: next.startsAt },
-  next,
-];
+/** Whether the segment has that share at that moment, or has planned just that for it. */
+function stands({ rollouts }: SegmentRecord, { buckets, effectiveAt }: WantedShare, now: Moment): boolean {
+  const known =
+    effectiveAt === undefined
+      ? rollouts[countBegun(rollouts, now) - 1]
+      : rollouts.find(({ startsAt }) => startsAt === effectiveAt);
+  return known !== undefined && sizeOf(known.ranges) === buckets;
+}
+
+/** As `reshare`, or 409 `group_full`. */
+function roomFor(...asked: Parameters<typeof reshare>): NewRollouts {
+  const room = reshare(...asked);
+  if ('rows' in room) return room;
+  const { free, holders } = room;
+  const held = holders.map(({ slug, percent }) => `${slug} ${percent} %`).join(', ');
+  throw new Problem('group_full', `The group has ${free} % free from then on; held or reserved: ${held}.`, {
+    details: { free, holders },
+  });
+}
 
 function living(definitions: SegmentDefinitions, slug: string): SegmentRecord {
   const segment = livingOf(definitions, slug);

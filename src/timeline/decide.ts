@@ -1,8 +1,9 @@
-import { livingAt } from './definitions.ts';
+import { applied } from './applied.ts';
+import { livesAt, livingAt } from './definitions.ts';
 import { type Cause, type CommandCause, type Facts, lastMoment, type Moment, type Segment, type Stay } from './facts.ts';
 import { inForce, pairOf, segmentOf, standingAt, stayKey, staysOf } from './pair.ts';
 
-/** Where what is added ends. A TTL counts from the moment at which the decision is applied. */
+/** Where what is added ends. A TTL counts from its start, else from the moment at which the decision is applied. */
 export type End =
   | { readonly kind: 'never' }
   | { readonly kind: 'at'; readonly moment: Moment }
@@ -12,8 +13,12 @@ export type End =
 export interface Command {
   readonly add: readonly string[];
   readonly remove: readonly string[];
+  /** When all of `add` begins: a plan. Null: at the moment of applying. */
+  readonly start: Moment | null;
   /** The end of all of `add`. */
   readonly end: End;
+  /** Whether what stands in the way in the exclusive groups of `add` ends. Not together with a start. */
+  readonly replaceInGroup: boolean;
   /** The name of the key. */
   readonly actor: string;
   readonly cause: CommandCause;
@@ -28,12 +33,14 @@ export interface Ending {
   readonly by: string;
 }
 
-/** A stay that starts at the moment of applying. */
+/** A stay that starts. */
 export interface Beginning {
   readonly segmentId: number;
+  /** Null: at the moment of applying. */
+  readonly startsAt: Moment | null;
   readonly excluded: boolean;
   readonly end: End;
-  /** Null: the moment of applying. */
+  /** Null: its start. */
   readonly since: Moment | null;
   readonly cause: CommandCause;
   readonly by: string;
@@ -44,6 +51,7 @@ export interface Decision {
   readonly endings: readonly Ending[];
   readonly beginnings: readonly Beginning[];
   readonly added: readonly string[];
+  /** Named ones, then those of which a group made room. */
   readonly removed: readonly string[];
   readonly unchanged: readonly string[];
   /** It holds for every moment from the one it was made for, as long as that is before this one. */
@@ -53,7 +61,11 @@ export interface Decision {
 /** Why a command cannot be carried out. */
 export type Refusal =
   | { readonly refused: 'segment_not_found'; readonly slugs: readonly { readonly path: string; readonly slug: string }[] }
+  | { readonly refused: 'start_not_future'; readonly start: Moment }
   | { readonly refused: 'end_not_future'; readonly end: Moment }
+  | { readonly refused: 'end_not_after_start'; readonly start: Moment; readonly end: Moment }
+  /** `slugs`: what is in the way, sorted. */
+  | { readonly refused: 'group_conflict'; readonly slugs: readonly string[] }
   | { readonly refused: 'end_too_late'; readonly latestMilliseconds: number };
 
 /** One slug of a command: the stays that stop and start for it. */
@@ -72,45 +84,127 @@ export function decide(facts: Facts, command: Command, moment: Moment): Decision
   const refusal = refuse(facts, command, moment);
   if (refusal) return refusal;
 
-  const steps: Step[] = [];
-  const answer = { added: [] as string[], removed: [] as string[], unchanged: [] as string[] };
-  for (const [slug, isAdd] of [
-    ...command.add.map((slug) => [slug, true] as const),
-    ...command.remove.map((slug) => [slug, false] as const),
-  ]) {
-    const segment = livingAt(facts.definitions, slug, moment)!;
-    const step = isAdd ? adding(facts, segment, command, moment) : removing(facts, segment, command, moment);
-    steps.push(step);
-    const wasIn = standingAt(pairOf(facts, segment), moment - 1).member; // nothing changes within a millisecond
-    answer[wasIn === isAdd ? 'unchanged' : isAdd ? 'added' : 'removed'].push(slug);
-  }
+  const [toAdd, toRemove] = [command.add, command.remove].map((slugs) =>
+    slugs.map((slug) => livingAt(facts.definitions, slug, moment)!),
+  ) as [Segment[], Segment[]];
+  const removals = toRemove.map((segment) => removing(facts, segment, command, moment));
+  const conflicts = conflictsOf(applied(facts, rowsOf(removals), moment), toAdd, command, moment);
+  if (conflicts.length > 0) return { refused: 'group_conflict', slugs: conflicts };
 
-  const endings = steps.flatMap((step) => step.endings);
-  const beginnings = steps.flatMap((step) => step.beginning ?? []);
-  if (endings.length + beginnings.length > 0) endings.push(...leftovers(facts, endings, moment));
-  return { endings, beginnings, ...answer, goodUntil: goodUntil(facts, command, moment) };
+  const inTheWay = command.replaceInGroup ? matesOf(facts, toAdd, moment).filter((mate) => !toRemove.includes(mate)) : [];
+  const rows = rowsOf([
+    ...toAdd.map((segment) => adding(facts, segment, command, moment)),
+    ...removals,
+    ...inTheWay.map((mate) => makingRoom(facts, mate, command, moment)),
+  ]);
+  if (rows.endings.length + rows.beginnings.length > 0) rows.endings.push(...leftovers(facts, rows.endings, moment));
+
+  const answer = { added: [] as string[], removed: [] as string[], unchanged: [] as string[] };
+  const wasIn = (segment: Segment) => standingAt(pairOf(facts, segment), moment - 1).member; // nothing changes within a millisecond
+  const after = command.start === null ? undefined : applied(facts, rows, moment);
+  const tell = (segment: Segment, isIn: boolean) =>
+    answer[wasIn(segment) === isIn ? 'unchanged' : isIn ? 'added' : 'removed'].push(segment.slug);
+  for (const segment of toAdd) tell(segment, after ? standingAt(pairOf(after, segment), moment).member : true);
+  for (const segment of toRemove) tell(segment, false);
+  for (const mate of inTheWay) if (wasIn(mate)) answer.removed.push(mate.slug);
+  return { ...rows, ...answer, goodUntil: goodUntil(facts, command, toAdd, moment) };
 }
 
-function refuse(facts: Facts, { add, remove, end }: Command, moment: Moment): Refusal | undefined {
+const rowsOf = (steps: readonly Step[]) => ({
+  endings: steps.flatMap((step) => step.endings),
+  beginnings: steps.flatMap((step) => step.beginning ?? []),
+});
+
+/** The other living segments of the exclusive groups of these. */
+function matesOf({ definitions }: Facts, segments: readonly Segment[], moment: Moment): Segment[] {
+  const groups = new Set(segments.map(({ exclusiveGroup }) => exclusiveGroup));
+  groups.delete(null);
+  if (groups.size === 0) return [];
+  return definitions.segments
+    .filter((other) => groups.has(other.exclusiveGroup) && !segments.includes(other) && livesAt(other, moment))
+    .sort((a, b) => (a.slug < b.slug ? -1 : 1));
+}
+
+/**
+ * The slugs that stand in the way of adding, after what the command removes. Two of one group always do; others where the
+ * user would be in both by hand at some moment, or is in the other one at this moment by its percentage.
+ */
+function conflictsOf(facts: Facts, toAdd: readonly Segment[], command: Command, moment: Moment): string[] {
+  const grouped = toAdd.filter(({ exclusiveGroup }) => exclusiveGroup !== null);
+  const twice = [...Map.groupBy(grouped, ({ exclusiveGroup }) => exclusiveGroup).values()].filter(({ length }) => length > 1);
+  const conflicts = new Set(twice.flat().map(({ slug }) => slug));
+  if (command.replaceInGroup || grouped.length === 0) return [...conflicts].sort();
+
+  const [from, to] = [command.start ?? moment, endsAt(command, moment)];
+  for (const mate of matesOf(facts, grouped, moment)) {
+    const stays = staysOf(facts, mate.id);
+    const isByHand = stays.some((stay, i) => {
+      const cutAt = Math.min(stay.endsAt, stays[i + 1]?.startsAt ?? Infinity);
+      return !stay.excluded && stay.startsAt < to && cutAt > from;
+    });
+    const isIn = command.start === null && standingAt(pairOf(facts, mate), moment).member;
+    if (isByHand || isIn) conflicts.add(mate.slug);
+  }
+  return [...conflicts].sort();
+}
+
+/** What ends for another one of the group: what puts the user in by hand, now or by a plan. An exclusion stands. */
+function makingRoom(facts: Facts, mate: Segment, { actor, cause }: Command, moment: Moment): Step {
+  const { present, planned } = standing(facts, mate, moment);
+  const ended = [...(present ? [present] : []), ...planned].filter(({ excluded }) => !excluded);
+  return { endings: ended.map((stay) => ending(stay, cause, actor)), beginning: null };
+}
+
+function endsAt({ start, end }: Command, moment: Moment): Moment {
+  return end.kind === 'never' ? Infinity : end.kind === 'at' ? end.moment : (start ?? moment) + end.milliseconds;
+}
+
+function refuse(facts: Facts, { add, remove, start, end }: Command, moment: Moment): Refusal | undefined {
   const named = [
     ...add.map((slug, i) => ({ path: `add/${i}`, slug })),
     ...remove.map((slug, i) => ({ path: `remove/${i}`, slug })),
   ];
   const slugs = named.filter(({ slug }) => !livingAt(facts.definitions, slug, moment));
+  if (start !== null && start <= moment) return { refused: 'start_not_future', start };
   if (end.kind === 'at' && end.moment <= moment) return { refused: 'end_not_future', end: end.moment };
-  if (end.kind === 'ttl' && moment + end.milliseconds > lastMoment) {
-    return { refused: 'end_too_late', latestMilliseconds: lastMoment - moment };
-  }
+  if (start !== null && end.kind === 'at' && end.moment <= start)
+    return { refused: 'end_not_after_start', start, end: end.moment };
+  const latest = lastMoment - (start ?? moment);
+  if (end.kind === 'ttl' && end.milliseconds > latest) return { refused: 'end_too_late', latestMilliseconds: latest };
   return slugs.length > 0 ? { refused: 'segment_not_found', slugs } : undefined;
 }
 
-function adding(facts: Facts, segment: Segment, { end, actor, cause }: Command, moment: Moment): Step {
+function adding(facts: Facts, segment: Segment, command: Command, moment: Moment): Step {
+  const { start, end, actor: by, cause } = command;
+  if (start !== null) return planning(facts, segment, start, command, moment);
   const { present, planned } = standing(facts, segment, moment);
   const member = present?.excluded === false ? present : undefined;
   if (member && planned.length === 0 && hasEnd(member, end)) return nothing;
   return {
-    endings: [...(present ? [present] : []), ...planned].map((stay) => ending(stay, cause, actor)),
-    beginning: { segmentId: segment.id, excluded: false, end, since: member?.since ?? null, cause, by: actor },
+    endings: [...(present ? [present] : []), ...planned].map((stay) => ending(stay, cause, by)),
+    beginning: { segmentId: segment.id, startsAt: null, excluded: false, end, since: member?.since ?? null, cause, by },
+  };
+}
+
+/** What holds goes on until the start. Of a pair one plan stands, so it replaces the one before. */
+function planning(facts: Facts, segment: Segment, start: Moment, command: Command, moment: Moment): Step {
+  const { present, planned } = standing(facts, segment, moment);
+  const until = endsAt(command, moment);
+  const [known] = planned;
+  if (known?.startsAt === start && known.endsAt === until) return nothing;
+  const isUnbroken = present?.excluded === false && present.endsAt >= start;
+  const { actor: by, cause } = command;
+  return {
+    endings: planned.map((stay) => ending(stay, cause, by)),
+    beginning: {
+      segmentId: segment.id,
+      startsAt: start,
+      excluded: false,
+      end: until === Infinity ? { kind: 'never' } : { kind: 'at', moment: until },
+      since: isUnbroken ? present.since : null,
+      cause,
+      by,
+    },
   };
 }
 
@@ -120,7 +214,9 @@ function removing(facts: Facts, segment: Segment, { actor, cause }: Command, mom
   const exclude = !isExcluded && segment.rollouts.some((rollout) => rollout.endsAt > moment && rollout.ranges.length > 0);
   return {
     endings: [...(present && !isExcluded ? [present] : []), ...planned].map((stay) => ending(stay, cause, actor)),
-    beginning: exclude ? { segmentId: segment.id, excluded: true, end: { kind: 'never' }, since: null, cause, by: actor } : null,
+    beginning: exclude
+      ? { segmentId: segment.id, startsAt: null, excluded: true, end: { kind: 'never' }, since: null, cause, by: actor }
+      : null,
   };
 }
 
@@ -169,10 +265,16 @@ function leftovers(facts: Facts, named: readonly Ending[], moment: Moment): Endi
 }
 
 /** The next moment at which time alone changes what the user is in, or the command itself runs out of time. */
-function goodUntil(facts: Facts, { end }: Command, moment: Moment): Moment {
+function goodUntil(facts: Facts, { start, end, add }: Command, toAdd: readonly Segment[], moment: Moment): Moment {
   const coming: Moment[] = [Infinity];
-  if (end.kind === 'at') coming.push(end.moment);
-  if (end.kind === 'ttl') coming.push(lastMoment - end.milliseconds + 1);
+  if (start !== null) coming.push(start);
+  else if (end.kind === 'at') coming.push(end.moment);
+  else if (end.kind === 'ttl' && add.length > 0) {
+    coming.push(lastMoment - end.milliseconds + 1);
+    // The end moves with the time, until it meets a plan in the group.
+    for (const mate of matesOf(facts, toAdd, moment))
+      for (const { startsAt } of staysOf(facts, mate.id)) if (startsAt > moment) coming.push(startsAt - end.milliseconds + 1);
+  }
   for (const { startsAt, endsAt } of facts.stays) coming.push(startsAt, endsAt);
   for (const { rollouts } of facts.definitions.withRollout) for (const { startsAt } of rollouts) coming.push(startsAt);
   // What happens at this very moment was compared with the instant before it: one millisecond later that is another answer.

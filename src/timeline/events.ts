@@ -1,5 +1,5 @@
-import type { Cause, Facts, Moment, Segment } from './facts.ts';
-import { boundaries, type Pair, pairsOf, type Standing, standingAt } from './pair.ts';
+import type { Cause, Facts, Moment } from './facts.ts';
+import { boundaries, outside, type Pair, pairsOf, rivalAt, type Standing, standingAt } from './pair.ts';
 
 /** An effective entry or exit: what a reader would have seen change. */
 export interface Event {
@@ -32,11 +32,11 @@ const compare = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);
 /** All events of one user and segment, oldest first. They alternate: a segment begins and ends with nobody in it. */
 export function eventsOf(pair: Pair): Event[] {
   const events: Event[] = [];
-  let before: Standing = { member: false, stay: undefined, rollout: undefined };
+  let before: Standing = outside;
   for (const at of boundaries(pair)) {
     const now = standingAt(pair, at);
     if (now.member !== before.member) {
-      const why = now.member ? entryCause(now) : exitCause(pair.segment, before, now, at);
+      const why = now.member ? entryCause(now) : exitCause(pair, before, now, at);
       events.push({ at, segment: pair.segment.slug, operation: now.member ? 'add' : 'remove', ...why });
     }
     before = now;
@@ -50,13 +50,14 @@ const entryCause = ({ stay, rollout }: Standing): Why =>
   stay ? { cause: stay.begunCause, actor: stay.begunBy } : { cause: 'rollout', actor: rollout!.changedBy };
 
 /** In the order of the contract: the segment's deletion, else a time that ran out, else a command, else the percentage. */
-function exitCause(segment: Segment, before: Standing, now: Standing, at: Moment): Why {
+function exitCause({ segment, rivals }: Pair, before: Standing, now: Standing, at: Moment): Why {
   if (at >= segment.deletedAt) return { cause: 'segment_deleted', actor: segment.deletedBy! };
   const { stay } = before;
   if (stay && stay.endsAt === at) {
     if (stay.endedCause === null || stay.endedCause === 'ttl') return { cause: 'ttl', actor: stay.begunBy };
     return { cause: stay.endedCause, actor: stay.endedBy! };
   }
-  if (now.stay) return { cause: now.stay.begunCause, actor: now.stay.begunBy };
+  const command = now.stay ?? rivalAt(rivals, at); // by hand here, or in another one of the group, to which the percentage yields
+  if (command) return { cause: command.begunCause, actor: command.begunBy };
   return { cause: 'rollout', actor: now.rollout!.changedBy };
 }

@@ -1,8 +1,8 @@
 import { percentOf, type Ranges } from '../rollout/ranges.ts';
 import { lifeAt } from './definitions.ts';
 import { type Event, eventsOf } from './events.ts';
-import type { Facts, Moment, Segment } from './facts.ts';
-import { pairOf, type Standing, standingAt } from './pair.ts';
+import type { Facts, Moment } from './facts.ts';
+import { type Pair, pairOf, type Standing, standingAt } from './pair.ts';
 
 export type Because =
   | 'added'
@@ -40,7 +40,7 @@ export function explain(facts: Facts, slug: string, moment: Moment): Explanation
   const ranges = standing.rollout?.ranges ?? [];
   return {
     member: standing.member,
-    ...reason(segment, standing, last, moment),
+    ...reason(pair, standing, last, moment),
     since: last?.at ?? null,
     until: next?.at ?? null,
     rollout: ranges.length > 0 ? { percent: percentOf(ranges), bucket: pair.bucket, ranges } : null,
@@ -49,12 +49,16 @@ export function explain(facts: Facts, slug: string, moment: Moment): Explanation
 
 type Reason = Pick<Explanation, 'because' | 'changedBy'>;
 
-function reason(segment: Segment, { member, stay, rollout }: Standing, last: Event | undefined, moment: Moment): Reason {
+function reason(pair: Pair, { member, stay, rollout, rival }: Standing, last: Event | undefined, moment: Moment): Reason {
+  const { segment } = pair;
   if (stay) return { because: member ? 'added' : 'excluded', changedBy: stay.begunBy };
   if (member) return { because: 'rollout', changedBy: rollout!.changedBy };
   if (moment >= segment.deletedAt) return { because: 'segment_deleted', changedBy: segment.deletedBy };
+  if (rival) return { because: 'group_taken', changedBy: rival.begunBy };
   if (last?.cause === 'ttl') return { because: 'expired', changedBy: last.actor };
-  if (last && last.cause !== 'rollout') return { because: 'removed', changedBy: last.actor };
+  // A percentage that took the user and yielded to somebody's add in the group: that was no membership by hand.
+  const wasByHand = last !== undefined && standingAt(pair, last.at - 1).stay !== undefined;
+  if (last && wasByHand) return { because: 'removed', changedBy: last.actor };
   if (last || (rollout && rollout.ranges.length > 0)) return { because: 'not_covered', changedBy: rollout!.changedBy };
   return { because: 'never_added', changedBy: null };
 }

@@ -11,15 +11,19 @@ import { covers } from '../rollout/ranges.ts';
 export function segmentsAt(facts: Facts, moment: Moment): string[] {
   const byHand = newestBegun(facts.stays, moment);
   const slugs: string[] = [];
+  /** Groups of which the user is in one by hand: to that the percentages of the others yield. */
+  const taken = new Set<string | null>();
   for (const [segmentId, stay] of byHand) {
     if (moment >= stay.endsAt) byHand.delete(segmentId);
     else if (!stay.excluded) {
       const segment = segmentOf(facts, segmentId);
-      if (livesAt(segment, moment)) slugs.push(segment.slug);
+      if (!livesAt(segment, moment)) continue;
+      slugs.push(segment.slug);
+      if (segment.exclusiveGroup !== null) taken.add(segment.exclusiveGroup);
     }
   }
   for (const segment of facts.definitions.withRollout) {
-    if (byHand.has(segment.id) || !livesAt(segment, moment)) continue;
+    if (byHand.has(segment.id) || taken.has(segment.exclusiveGroup) || !livesAt(segment, moment)) continue;
     const ranges = rolloutAt(segment, moment)?.ranges;
     if (ranges && ranges.length > 0 && covers(ranges, bucketOf(segment.salt, facts.userId))) slugs.push(segment.slug);
   }

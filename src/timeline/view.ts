@@ -10,8 +10,18 @@ export interface View {
   readonly until: Moment;
   /** By segment id: the slug of a segment that lives. */
   readonly slugs: readonly (string | undefined)[];
+  /** By segment id: the exclusive group of a segment that lives and has one. */
+  readonly groups: readonly (string | undefined)[];
   /** Of the living segments that take a percentage. Those with one salt stand together. */
-  readonly rollouts: readonly { readonly id: number; readonly slug: string; readonly salt: string; readonly ranges: Ranges }[];
+  readonly rollouts: readonly LivingRollout[];
+}
+
+export interface LivingRollout {
+  readonly id: number;
+  readonly slug: string;
+  readonly salt: string;
+  readonly group: string | null;
+  readonly ranges: Ranges;
 }
 
 /** Definitions as a present read needs them, worked out once for as long as they hold. */
@@ -23,17 +33,19 @@ export function viewAt(definitions: Definitions, moment: Moment): View {
   };
   const lastId = definitions.segments.reduce((last, { id }) => Math.max(last, id), 0);
   const slugs: (string | undefined)[] = Array.from({ length: lastId + 1 });
-  const rollouts: { id: number; slug: string; salt: string; ranges: Ranges }[] = [];
+  const groups: (string | undefined)[] = Array.from({ length: lastId + 1 });
+  const rollouts: LivingRollout[] = [];
   for (const segment of definitions.segments) {
     for (const change of momentsOf(segment)) bound(change);
     if (!livesAt(segment, moment)) continue;
-    const { id, slug, salt } = segment;
+    const { id, slug, salt, exclusiveGroup: group } = segment;
     slugs[id] = slug;
+    if (group !== null) groups[id] = group;
     const ranges = rolloutAt(segment, moment)?.ranges;
-    if (ranges && ranges.length > 0) rollouts.push({ id, slug, salt, ranges });
+    if (ranges && ranges.length > 0) rollouts.push({ id, slug, salt, group, ranges });
   }
   rollouts.sort((a, b) => (a.salt < b.salt ? -1 : a.salt > b.salt ? 1 : 0));
-  return { definitions, from, until, slugs, rollouts };
+  return { definitions, from, until, slugs, groups, rollouts };
 }
 
 /** The view for a moment, the one given where it still holds. */

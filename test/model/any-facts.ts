@@ -138,5 +138,5 @@ export const anyCommand: fc.Arbitrary<Command> = fc
   })
   .map(({ wishes, ...rest }) => {
     const named = (wish: string) => ['A', 'B'].filter((_, i) => wishes[i] === wish);
-    return { add: named('add'), remove: named('remove'), ...rest };
+    return { add: named('add'), remove: named('remove'), start: null, replaceInGroup: false, ...rest };
   });

@@ -42,7 +42,7 @@ function patch(
     if (!end) return { kind: 'never' };
     return 'ttl' in end ? { kind: 'ttl', milliseconds: end.ttl * second } : { kind: 'at', moment: end.expiresAt * second };
   };
-  const command: Command = { add, remove, end: toEnd(), actor: by, cause };
+  const command: Command = { add, remove, start: null, end: toEnd(), replaceInGroup: false, actor: by, cause };
   let decision = decide(facts, command, decidedAt * second);
   if (!('refused' in decision) && at * second >= decision.goodUntil) decision = decide(facts, command, at * second);
   if ('refused' in decision) {

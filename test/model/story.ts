@@ -68,7 +68,9 @@ export const history = (facts: Facts): string[] =>
 export const asked = (more: Partial<Command>): Command => ({
   add: [],
   remove: [],
+  start: null,
   end: { kind: 'never' },
+  replaceInGroup: false,
   actor: 'bob',
   cause: 'request',
   ...more,

@@ -37,8 +37,8 @@ const stay = (segmentId: number, startsAt: Moment, endsAt = Infinity, excluded =
 function viewOf(ids: readonly number[], withRollout: readonly number[] = []): View {
   const slugs: (string | undefined)[] = [];
   for (const id of ids) slugs[id] = `s${id}`;
-  const rollouts = withRollout.map((id) => ({ id, slug: `s${id}`, salt: 'salt', ranges: firstBuckets(10_000) }));
-  return { definitions: indexDefinitions(1, 0, []), from: 0, until: Infinity, slugs, rollouts };
+  const rollouts = withRollout.map((id) => ({ id, slug: `s${id}`, salt: 'salt', group: null, ranges: firstBuckets(10_000) }));
+  return { definitions: indexDefinitions(1, 0, []), from: 0, until: Infinity, slugs, groups: [], rollouts };
 }
 
 /** Every moment at which something begins, ends or changes, the one before and the one after. */

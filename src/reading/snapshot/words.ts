@@ -74,6 +74,8 @@ const tag = ({ segmentId, excluded }: PresentStay) => (segmentId * 4 + (excluded
 /** Segments in which the user is in or kept out by hand, of the read under way: reads do not interleave. */
 let byHand = new Int32Array(64);
 let byHandCount = 0;
+/** Exclusive groups of which the user is in one by hand: to that the percentages of the others yield. */
+const taken = new Set<string | null>();
 
 /**
  * The slugs of the segments that a user with these words is in at the moment, in byte order: what `segmentsAt` answers from
@@ -82,7 +84,8 @@ let byHandCount = 0;
 export function slugsOf(words: Words, from: number, to: number, view: View, userId: string, moment: Moment): string[] {
   const slugs: string[] = [];
   byHandCount = 0;
-  const { slugs: slugOf, rollouts } = view;
+  if (taken.size > 0) taken.clear();
+  const { slugs: slugOf, groups, rollouts } = view;
   for (let at = from; at < to;) {
     const word = words[at]!;
     const segmentId = word >>> 2;
@@ -101,7 +104,10 @@ export function slugsOf(words: Words, from: number, to: number, view: View, user
     if (!isInForce) continue;
     if (rollouts.length > 0) noteByHand(segmentId);
     const slug = slugOf[segmentId];
-    if (!excluded && slug !== undefined) slugs.push(slug);
+    if (excluded || slug === undefined) continue;
+    slugs.push(slug);
+    const group = groups[segmentId];
+    if (group !== undefined) taken.add(group);
   }
   if (rollouts.length > 0) addCovered(slugs, view, userId);
   return sorted(slugs);
@@ -111,7 +117,7 @@ function addCovered(slugs: string[], { rollouts }: View, userId: string): void {
   let salt = '';
   let bucket = -1;
   for (const rollout of rollouts) {
-    if (isByHand(rollout.id)) continue;
+    if (isByHand(rollout.id) || taken.has(rollout.group)) continue;
     if (rollout.salt !== salt || bucket < 0) {
       salt = rollout.salt;
       bucket = bucketOf(salt, userId);
