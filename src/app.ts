@@ -36,6 +36,7 @@ import { logStore } from './reading/snapshot/log.store.ts';
 import { snapshotReader } from './reading/snapshot/snapshot.service.ts';
 import { settledStore } from './reading/settled.store.ts';
 import { definitionsStore } from './segments/definitions.store.ts';
+import { knownUsersStore } from './segments/known-users.store.ts';
 import { membersStore } from './segments/members.store.ts';
 import { segmentRoutes } from './segments/segments.routes.ts';
 import { segmentsService } from './segments/segments.service.ts';
@@ -137,7 +138,16 @@ export async function buildApp({ database, reading, links, logger, requestLog = 
   const nearby = { redis: readingFromRedis, snapshot: readingFromMemory, off: () => undefined }[reading.cache]();
 
   await app.register(
-    segmentRoutes(segmentsService(definitions, segmentsStore(database), membersStore(database), clock, wakes.announce)),
+    segmentRoutes(
+      segmentsService(
+        definitions,
+        segmentsStore(database),
+        membersStore(database),
+        knownUsersStore(database),
+        clock,
+        wakes.announce,
+      ),
+    ),
   );
   const memberships = membershipsService({
     facts,

@@ -77,9 +77,12 @@ export function factsStore({ pool, clock }: Database, definitions: DefinitionsSt
 const clockColumns = `d.version, d.revision as definitions_revision, (extract(epoch from transaction_timestamp()) * 1000000)::bigint as clock_before,
     (extract(epoch from clock_timestamp()) * 1000000)::bigint as clock_after`;
 
+/** Of a row `m` of `memberships`, for `toStay`. */
+export const stayColumns = `m.segment_id, m.starts_at, m.ends_at, m.since, m.excluded, m.begun_by, m.begun_cause,
+    null as ended_by, null as ended_cause`;
+
 /** By the primary keys of `users` and `memberships`, whatever the number of ids. */
-const currentText = `select w.n::integer as n, ${clockColumns}, u.revision,
-    m.segment_id, m.starts_at, m.ends_at, m.since, m.excluded, m.begun_by, m.begun_cause, null as ended_by, null as ended_cause
+const currentText = `select w.n::integer as n, ${clockColumns}, u.revision, ${stayColumns}
   from definitions d cross join unnest($1::text[]) with ordinality w (user_id, n)
   left join users u on u.user_id = w.user_id
   left join memberships m on m.user_id = w.user_id`;
@@ -103,7 +106,7 @@ interface RawFacts {
   sentAt: Mark;
 }
 
-interface FactsRow {
+interface FactsRow extends Omit<StayRow, 'segment_id'> {
   version: number;
   /** With the version it names the definitions, also of a database that was restored. */
   definitions_revision: number;
@@ -111,6 +114,11 @@ interface FactsRow {
   clock_after: number;
   revision: number | null;
   segment_id: number | null;
+}
+
+/** A stay as the database has it. */
+export interface StayRow {
+  segment_id: number;
   starts_at: Moment;
   ends_at: Moment;
   since: Moment;
@@ -121,11 +129,9 @@ interface FactsRow {
   ended_cause: Cause | null;
 }
 
-type StayRow = FactsRow & { segment_id: number };
+const hasStay = (row: FactsRow): row is FactsRow & StayRow => row.segment_id !== null;
 
-const hasStay = (row: FactsRow): row is StayRow => row.segment_id !== null;
-
-const toStay = (row: StayRow): Stay => ({
+export const toStay = (row: StayRow): Stay => ({
   segmentId: row.segment_id,
   startsAt: row.starts_at,
   endsAt: row.ends_at,

@@ -9,10 +9,13 @@ import { withHeaders } from '../http/responses.ts';
 import { bucketsCovered } from '../rollout/ranges.ts';
 import {
   CountedSegmentBody,
+  DryRunQuery,
   MembersBody,
   NewSegmentBody,
   presentMember,
+  presentPreview,
   presentSegment,
+  PreviewBody,
   SegmentBody,
   SegmentChangeBody,
   SegmentsBody,
@@ -119,9 +122,14 @@ export function segmentRoutes(segments: SegmentsService): FastifyPluginAsyncType
             'Raising the percentage keeps everyone who was in. What is as it was already is no change. A percentage to come (`effective_at`) happens at its moment, whoever is up then; one for the same moment is replaced.',
           tags,
           params,
+          querystring: DryRunQuery,
           body: SegmentChangeBody,
           response: {
-            200: withHeaders('The segment', SegmentBody, revisionHeader),
+            200: withHeaders(
+              'The segment, or with `dry_run` the preview',
+              Type.Union([SegmentBody, PreviewBody]),
+              revisionHeader,
+            ),
             404: answers('segment_not_found'),
             409: answers('group_full'),
           },
@@ -130,6 +138,11 @@ export function segmentRoutes(segments: SegmentsService): FastifyPluginAsyncType
       async (request, reply) => {
         const { description } = request.body;
         const share = shareOf(request.body);
+        if (request.query.dry_run) {
+          if (share === undefined) throw invalid('dry_run', 'shows what a percentage would do: it needs percent.');
+          if (description !== undefined) throw invalid('description', 'cannot be given together with dry_run.');
+          return presentPreview(await segments.preview(request.params.slug, share));
+        }
         const { segment, revision, moment } = await segments.change(
           request.params.slug,
           { ...(description === undefined ? {} : { description }), ...(share === undefined ? {} : { share }) },

@@ -4,6 +4,8 @@ import { noBuckets, percentOf, type Ranges } from '../rollout/ranges.ts';
 import { rolloutAt } from '../timeline/definitions.ts';
 import type { Moment } from '../timeline/facts.ts';
 import type { SegmentRecord } from './definitions.store.ts';
+import type { Movement } from './preview.ts';
+import type { Preview } from './segments.service.ts';
 import { scheduledOf } from './shares.ts';
 
 const description = {
@@ -74,6 +76,33 @@ export const CountedSegmentBody = Type.Object({
   ...fields,
   members: Type.Integer({ minimum: 0, description: 'How many are in by hand.' }),
 });
+const Movement = Type.Object({
+  count: Type.Integer(),
+  user_ids: Type.Array(Type.String(), { maxItems: 100, description: 'The first of them, in byte order.' }),
+});
+
+export const PreviewBody = Type.Object({
+  slug: Slug,
+  percent: Type.Object({ from: Type.Number(), to: Type.Number() }),
+  effective_at: Type.Union([MomentText, Type.Null()], { description: 'Null: now.' }),
+  buckets: Type.Object({ gained: Type.Integer(), lost: Type.Integer() }, { description: 'How many of the 10,000.' }),
+  enter: { ...Movement, description: 'Known users who would come in.' },
+  leave: { ...Movement, description: 'Known users who would go out.' },
+  as_of: MomentText,
+});
+
+export const DryRunQuery = Type.Object(
+  {
+    dry_run: Type.Optional(
+      Type.Boolean({
+        default: false,
+        description: 'With `percent`: change nothing, and answer what the change would do to known users.',
+      }),
+    ),
+  },
+  { additionalProperties: false },
+);
+
 export const SegmentsBody = Type.Object({ segments: Type.Array(CountedSegmentBody), next_cursor: NextCursor });
 
 export const MembersBody = Type.Object({
@@ -109,6 +138,18 @@ export const presentSegment = (segment: SegmentRecord, moment: Moment): Static<t
     })),
   };
 };
+
+export const presentPreview = (preview: Preview): Static<typeof PreviewBody> => ({
+  slug: preview.slug,
+  percent: { from: preview.from, to: preview.to },
+  effective_at: endText(preview.effectiveAt),
+  buckets: { gained: preview.gained, lost: preview.lost },
+  enter: presentMovement(preview.enter),
+  leave: presentMovement(preview.leave),
+  as_of: momentText(preview.asOf),
+});
+
+const presentMovement = ({ count, userIds }: Movement) => ({ count, user_ids: [...userIds] });
 
 export const presentMember = (member: { userId: string; since: number; endsAt: number }) => ({
   user_id: member.userId,

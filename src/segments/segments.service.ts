@@ -1,16 +1,19 @@
 import { setTimeout as wait } from 'node:timers/promises';
+import { inTurn } from '../memberships/in-turn.ts';
 import type { DatabaseClock } from '../db/clock.ts';
 import { failureOf } from '../db/failures.ts';
 import { momentText } from '../http/moment.ts';
 import { invalid, Problem } from '../http/problem.ts';
-import { sizeOf } from '../rollout/ranges.ts';
+import { noBuckets, percentOf, sizeOf } from '../rollout/ranges.ts';
 import type { Share } from '../rollout/taking.ts';
 import { countBegun } from '../timeline/definitions.ts';
 import type { Moment } from '../timeline/facts.ts';
 import { momentOf } from '../timeline/revision.ts';
 import type { DefinitionsStore, SegmentDefinitions, SegmentRecord } from './definitions.store.ts';
+import type { KnownUsers, KnownUsersStore } from './known-users.store.ts';
 import type { Member, MembersStore } from './members.store.ts';
 import type { SegmentsStore } from './segments.store.ts';
+import { type Movement, previewer } from './preview.ts';
 import { matesIn, type NewRollouts, reshare, scheduledOf, withRows } from './shares.ts';
 
 export interface SegmentAnswer {
@@ -57,6 +60,25 @@ export interface ListedSegments {
   readonly limit: number;
 }
 
+/** What a change of a percentage would do. */
+export interface Preview {
+  readonly slug: string;
+  /** Percentages: that which would hold at the moment without the change, and with it. */
+  readonly from: number;
+  readonly to: number;
+  /** Null: now. */
+  readonly effectiveAt: Moment | null;
+  /** Buckets. */
+  readonly gained: number;
+  readonly lost: number;
+  readonly enter: Movement;
+  readonly leave: Movement;
+  readonly asOf: Moment;
+}
+
+/** Ids that a preview reads at a time: some milliseconds of work, and memory that does not grow. */
+const usersAtOnce = 5_000;
+
 /** How long a change of definitions is tried against other changes and busy writers before 503 `definitions_busy`. */
 const patienceMs = 5_000;
 
@@ -64,10 +86,14 @@ export function segmentsService(
   definitions: DefinitionsStore,
   segments: SegmentsStore,
   members: MembersStore,
+  knownUsers: KnownUsersStore,
   clock: DatabaseClock,
   /** Called after each commit. */
   onCommit?: () => void,
 ) {
+  /** A preview reads every known user, so one at a time is enough for a process. */
+  const oneByOne = inTurn();
+
   /** Runs a change on the definitions as they stand, again when others came first. The answer is the segment as it left it. */
   const changing = async (decide: (current: SegmentDefinitions, now: Moment) => Change): Promise<SegmentAnswer> => {
     const giveUpAt = performance.now() + patienceMs;
@@ -134,6 +160,39 @@ export function segmentsService(
               )
             : segment.rollouts,
       }),
+    };
+  };
+
+  /** `undefined`: the definitions of that snapshot are not to be had any more. */
+  const previewOn = async (users: KnownUsers, slug: string, share: WantedShare): Promise<Preview | undefined> => {
+    const current = await definitions.ofVersion(users.version, users.definitionsRevision);
+    if (!current) return undefined;
+    const segment = living(current, slug);
+    refusePast(share, users.now);
+    const at = share.effectiveAt ?? users.now;
+    const mates = matesIn(current, segment.exclusiveGroup, segment);
+    const { rows } = roomFor(segment, mates, { at, buckets: share.buckets }, { now: users.now, by: '' });
+    const from = segment.rollouts.findLast(({ startsAt }) => startsAt < at)?.ranges ?? noBuckets;
+    const to = rows[0]!.ranges;
+    const preview = previewer({ segment, mates, from, to, at });
+    const segmentIds = [segment, ...mates].map(({ id }) => id);
+    const isMoved = sizeOf(from) !== sizeOf(to);
+    for await (const ids of isMoved ? users.ids(usersAtOnce) : []) {
+      const concerned = ids.filter(preview.concerns);
+      if (concerned.length === 0) continue;
+      const stays = await users.stays(concerned, segmentIds);
+      for (const id of concerned) preview.judge(id, stays.get(id) ?? []);
+    }
+    const [has, gets] = [sizeOf(from), sizeOf(to)];
+    return {
+      slug,
+      from: percentOf(from),
+      to: percentOf(to),
+      effectiveAt: share.effectiveAt ?? null,
+      gained: Math.max(0, gets - has),
+      lost: Math.max(0, has - gets),
+      ...preview.movements(),
+      asOf: users.asOf,
     };
   };
 
@@ -207,8 +266,7 @@ export function segmentsService(
       changing((current, now) => {
         const segment = living(current, slug);
         const { description = segment.description, share } = wanted;
-        if (share?.effectiveAt !== undefined && share.effectiveAt <= now)
-          throw invalid('effective_at', `must lie in the future; got ${momentText(share.effectiveAt)}.`);
+        if (share) refusePast(share, now);
         const isNewText = description !== segment.description;
         const isNewShare = share !== undefined && !stands(segment, share, now);
         if (!isNewText && !isNewShare) return { unchanged: segment };
@@ -218,6 +276,20 @@ export function segmentsService(
           now,
           by,
         });
+      }),
+
+    /**
+     * What setting a share would do to known users, exact for one moment; nothing is written. 404 `segment_not_found`, 409
+     * `group_full`.
+     */
+    preview: (slug: string, share: WantedShare): Promise<Preview> =>
+      oneByOne('previews', async () => {
+        for (const giveUpAt = performance.now() + patienceMs; ;) {
+          const preview = await knownUsers.read((users) => previewOn(users, slug, share));
+          if (preview) return preview;
+          if (performance.now() > giveUpAt)
+            throw new Problem('definitions_busy', `The definitions changed at each try for ${patienceMs} ms.`);
+        }
       }),
 
     /**
@@ -244,6 +316,11 @@ export function segmentsService(
       return revision;
     },
   };
+}
+
+function refusePast({ effectiveAt }: WantedShare, now: Moment): void {
+  if (effectiveAt !== undefined && effectiveAt <= now)
+    throw invalid('effective_at', `must lie in the future; got ${momentText(effectiveAt)}.`);
 }
 
 /** Whether the segment has that share at that moment, or has planned just that for it. */
