@@ -33,7 +33,7 @@ import { readingService } from './reading/reading.service.ts';
 import { redisReader } from './reading/redis/redis-reader.service.ts';
 import { valuesStore } from './reading/redis/values.store.ts';
 import { logStore } from './reading/snapshot/log.store.ts';
-import { snapshotReader } from './reading/snapshot/snapshot.service.ts';
+import { type Snapshot, snapshotReader } from './reading/snapshot/snapshot.service.ts';
 import { settledStore } from './reading/settled.store.ts';
 import { definitionsStore } from './segments/definitions.store.ts';
 import { knownUsersStore } from './segments/known-users.store.ts';
@@ -135,6 +135,7 @@ export async function buildApp({ database, reading, links, logger, requestLog = 
     await wakes.close();
   });
 
+  let heldCounts: Snapshot['membersOf'] = () => undefined;
   const nearby = { redis: readingFromRedis, snapshot: readingFromMemory, off: () => undefined }[reading.cache]();
 
   await app.register(
@@ -143,6 +144,7 @@ export async function buildApp({ database, reading, links, logger, requestLog = 
         definitions,
         segmentsStore(database),
         membersStore(database),
+        heldCounts,
         knownUsersStore(database),
         clock,
         wakes.announce,
@@ -178,6 +180,7 @@ export async function buildApp({ database, reading, links, logger, requestLog = 
     });
     measureSnapshot(metrics.registry, reader.figures);
     followed.push(reader);
+    heldCounts = reader.membersOf;
     app.addHook('onClose', () => reader.close());
     return reader;
   }

@@ -20,8 +20,27 @@ export interface KnownUsers {
 export type KnownUsersStore = ReturnType<typeof knownUsersStore>;
 
 /** Whoever something was recorded of. Takes no locks; memory does not grow with their number. */
-export function knownUsersStore({ connect, clock }: Database) {
+export function knownUsersStore({ connect, pool, clock }: Database) {
+  let counted = { users: 0, until: -Infinity };
+  let counting: Promise<number> | undefined;
+
+  const count = async (): Promise<number> => {
+    const startedAt = performance.now();
+    const guess = await pool.query<{ users: number }>({ name: 'known.guess', text: guessText });
+    let users = Math.round(guess.rows[0]!.users);
+    if (users < manyUsers) users = (await pool.query<{ users: number }>({ name: 'known.count', text: countText })).rows[0]!.users;
+    const now = performance.now();
+    counted = { users, until: now + (now - startedAt) * restFactor };
+    return users;
+  };
+
   return {
+    /** How many there are: exact, and a moment old, up to two million; beyond, as the database's statistics have it. */
+    count: async (): Promise<number> => {
+      if (performance.now() < counted.until) return counted.users;
+      return (counting ??= count().finally(() => (counting = undefined)));
+    },
+
     /** On a connection of its own, in one transaction that ends with `use`. */
     async read<T>(use: (users: KnownUsers) => Promise<T>): Promise<T> {
       const client = await connect();
@@ -45,6 +64,15 @@ export function knownUsersStore({ connect, clock }: Database) {
     },
   };
 }
+
+/** Counting takes a tenth of a second for as many. */
+const manyUsers = 2_000_000;
+/** So many times as long as counting took it is not done again: so it takes a twentieth of a connection at most. */
+const restFactor = 20;
+
+/** -1 where nobody has looked yet. */
+const guessText = `select reltuples::float8 as users from pg_class where oid = 'users'::regclass`;
+const countText = `select count(*) as users from users`;
 
 /** By the primary key of `users`, each batch from where the last one ended. */
 async function* idsOf(client: DatabaseClient, batch: number): AsyncGenerator<readonly string[]> {

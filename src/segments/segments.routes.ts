@@ -223,7 +223,11 @@ export function segmentRoutes(segments: SegmentsService): FastifyPluginAsyncType
   };
 }
 
-const presentCounted = ({ segment, moment, members }: CountedSegment) => ({ ...presentSegment(segment, moment), members });
+const presentCounted = ({ segment, moment, members, rolloutEstimate }: CountedSegment) => ({
+  ...presentSegment(segment, moment),
+  members,
+  rollout_estimate: rolloutEstimate,
+});
 
 /** The percentage that is asked for, and when it comes into force. */
 function shareOf({ description, percent, effective_at }: Static<typeof SegmentChangeBody>): WantedShare | undefined {

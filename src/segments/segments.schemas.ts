@@ -75,6 +75,7 @@ export const SegmentBody = Type.Object(fields);
 export const CountedSegmentBody = Type.Object({
   ...fields,
   members: Type.Integer({ minimum: 0, description: 'How many are in by hand.' }),
+  rollout_estimate: Type.Integer({ minimum: 0, description: 'The share of the known users that `percent` is, rounded.' }),
 });
 const Movement = Type.Object({
   count: Type.Integer(),

@@ -1,4 +1,5 @@
 import { setTimeout as wait } from 'node:timers/promises';
+import { bucketCount } from '../rollout/bucket.ts';
 import { inTurn } from '../memberships/in-turn.ts';
 import type { DatabaseClock } from '../db/clock.ts';
 import { failureOf } from '../db/failures.ts';
@@ -6,7 +7,7 @@ import { momentText } from '../http/moment.ts';
 import { invalid, Problem } from '../http/problem.ts';
 import { noBuckets, percentOf, sizeOf } from '../rollout/ranges.ts';
 import type { Share } from '../rollout/taking.ts';
-import { countBegun } from '../timeline/definitions.ts';
+import { countBegun, rolloutAt } from '../timeline/definitions.ts';
 import type { Moment } from '../timeline/facts.ts';
 import { momentOf } from '../timeline/revision.ts';
 import type { DefinitionsStore, SegmentDefinitions, SegmentRecord } from './definitions.store.ts';
@@ -35,6 +36,8 @@ export interface CountedSegment {
   readonly moment: Moment;
   /** How many are in by hand. */
   readonly members: number;
+  /** How many known users its percentage takes, by its share alone. */
+  readonly rolloutEstimate: number;
 }
 
 export type SegmentsService = ReturnType<typeof segmentsService>;
@@ -86,6 +89,8 @@ export function segmentsService(
   definitions: DefinitionsStore,
   segments: SegmentsStore,
   members: MembersStore,
+  /** How many are in these segments by hand, as memory knows it; `undefined` where it does not. */
+  heldCounts: (segmentIds: readonly number[]) => ReadonlyMap<number, number> | undefined,
   knownUsers: KnownUsersStore,
   clock: DatabaseClock,
   /** Called after each commit. */
@@ -124,11 +129,12 @@ export function segmentsService(
 
   const counted = async (listed: readonly SegmentRecord[]): Promise<CountedSegment[]> => {
     const moment = clock.now();
-    const counts = await members.count(
-      listed.map(({ id }) => id),
-      moment,
-    );
-    return listed.map((segment) => ({ segment, moment, members: counts.get(segment.id) ?? 0 }));
+    const ids = listed.map(({ id }) => id);
+    const [counts, known] = await Promise.all([heldCounts(ids) ?? members.count(ids, moment), knownUsers.count()]);
+    return listed.map((segment) => {
+      const share = sizeOf(rolloutAt(segment, moment)?.ranges ?? noBuckets) / bucketCount;
+      return { segment, moment, members: counts.get(segment.id) ?? 0, rolloutEstimate: Math.round(share * known) };
+    });
   };
 
   /** A new text, a new share from a moment on, or both. */

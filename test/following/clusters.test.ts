@@ -133,7 +133,10 @@ for (const isEmpty of [true, false]) {
       await writer.run('insert into api_keys (name, sha256, scope) values ($1, $2, $3)', [name, sha256, scope]);
     for (const [i, slug] of slugs.toReversed().entries()) {
       const version = '(select version from definitions)';
-      await writer.run(`select create_segment(${version}, $1, '', 'salt', null, $2, 'test')`, [slug, `{[0,${i * 1000 + 1})}`]);
+      await writer.run(`select create_segment(${version}, 0, 'infinity', $1, '', 'salt', null, $2, 'test')`, [
+        slug,
+        `{[0,${i * 1000 + 1})}`,
+      ]);
     }
     await writer.toggle(['two', 'stranger'], 'B');
     await writer.run(`update changes set at = at - interval '1 hour'`); // not found by its moment either

@@ -62,7 +62,7 @@ interface Seen {
 /** So many users named `bulk-1` and so on, in A; of them `differences` asks for each hundredth. */
 export async function makeBulk(writer: Writer, count: number) {
   for (const slug of slugs) {
-    await writer.run(`select create_segment((select version from definitions), $1, '', $1, null, $2, 'test')`, [
+    await writer.run(`select create_segment((select version from definitions), 0, 'infinity', $1, '', $1, null, $2, 'test')`, [
       slug,
       slug === 'D' ? '{[0,4000)}' : '{}',
     ]);
@@ -119,7 +119,34 @@ export async function differences(
       if (memory !== database) different.push(`${user_id}: memory ${memory}, database ${database}`);
     }
   }
+  // An end counts in the sizes up to a second after its moment.
+  let sizes: string[] = [];
+  await until(
+    async () => {
+      sizes = await differentSizes({ call, writer });
+      return sizes.length === 0;
+    },
+    'the sizes to be those of the database',
+    limitMs,
+  ).catch(() => different.push(...sizes));
   return different;
+}
+
+/** Where a segment's size in memory is not what the database has. */
+async function differentSizes({ call, writer }: Pick<FollowedApp, 'call' | 'writer'>): Promise<string[]> {
+  const { status, body } = await call('GET', '/v1/segments?limit=1000');
+  if (status !== 200) return [`the sizes: ${status}`];
+  const rows = await writer.run<{ slug: string; members: number }>(
+    `select s.slug, count(*)::integer as members from memberships m join segments s using (segment_id)
+      where not m.excluded and m.starts_at <= now() and m.ends_at > now() and s.deleted_at = 'infinity' and not exists (
+        select from memberships later where later.user_id = m.user_id and later.segment_id = m.segment_id
+          and later.starts_at > m.starts_at and later.starts_at <= now())
+      group by s.slug`,
+  );
+  const exact = new Map(rows.map(({ slug, members }) => [slug, members]));
+  return (body.segments as { slug: string; members: number }[]).flatMap(({ slug, members }) =>
+    members === (exact.get(slug) ?? 0) ? [] : [`${slug}: ${members} members, in the database ${exact.get(slug) ?? 0}`],
+  );
 }
 
 /** Snapshot = database. */

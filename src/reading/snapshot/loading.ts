@@ -1,10 +1,11 @@
 import type { Moment } from '../../timeline/facts.ts';
 import { copyRows } from './copy-rows.ts';
+import type { MemberCounts } from './member-counts.ts';
 import type { MembershipTable } from './table.ts';
 import { type PresentStay, WordList, writeWords } from './words.ts';
 
-/** Fills a table from rows that come sorted by user, segment and start. Makes no object a row. */
-export function tableLoader(table: MembershipTable, moment: Moment) {
+/** Fills a table, and counts its members, from rows that come sorted by user, segment and start. Makes no object a row. */
+export function tableLoader(table: MembershipTable, moment: Moment, counts?: MemberCounts) {
   const id = Buffer.alloc(128);
   let idBytes = 0;
   /** Of the user under way, written over for the next. */
@@ -15,6 +16,7 @@ export function tableLoader(table: MembershipTable, moment: Moment) {
   const store = () => {
     writeWords(list, stays, count, moment);
     table.setBytes(id, 0, idBytes, list.words, list.length);
+    counts?.change(list.words, 0, list.length, 1, moment);
     count = 0;
   };
 

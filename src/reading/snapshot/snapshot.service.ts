@@ -8,12 +8,15 @@ import type { Followed } from '../follower.service.ts';
 import type { HoldingReader, UserRead } from '../reader.ts';
 import { tableLoader } from './loading.ts';
 import type { LogStore, Position, UserStays } from './log.store.ts';
+import { MemberCounts } from './member-counts.ts';
 import { maxAhead, MembershipTable } from './table.ts';
 import { type PresentStay, slugsOf, WordList, writeWords } from './words.ts';
 
 export interface Snapshot extends HoldingReader, Followed {
   /** `ageMs` is infinite while nothing is loaded. */
   figures(): { ageMs: number; users: number; bytes: number };
+  /** How many are in these segments by hand, by segment; at most a second late about ends. `undefined` as for a read. */
+  membersOf(segmentIds: readonly number[]): Map<number, number> | undefined;
   /** Whether reads are answered from it, as far as its age allows. */
   isLoaded(): boolean;
   /** Stops a load under way. */
@@ -40,8 +43,15 @@ const longestLoadPauseMs = 60_000;
 /** Changes of this process that no poll has confirmed: after so many it has not followed for long, and loads anew. */
 const mostRecent = 1_000_000;
 
+/** Of all users, and how many of them are in each segment by hand. */
+interface CountedTable {
+  readonly users: MembershipTable;
+  readonly counts: MemberCounts;
+}
+
 interface Look {
   readonly table: MembershipTable;
+  readonly counts: MemberCounts;
   readonly view: View;
   readonly now: Moment;
   readonly ageMs: number;
@@ -55,7 +65,7 @@ const noWords = new Uint32Array(0);
 
 /** All current and planned memberships in this process's memory, loaded once and then kept up with the log. */
 export function snapshotReader({ log, definitions, clock, maxStalenessMs, wake, onFailure }: SnapshotParts): Snapshot {
-  let table: MembershipTable | undefined;
+  let table: CountedTable | undefined;
   /** What the table holds, but for what this process or a poll under way has put since. */
   let position: Position | undefined;
   /** Whether the table has once caught up with the log, so that reads may be answered from it. */
@@ -65,7 +75,7 @@ export function snapshotReader({ log, definitions, clock, maxStalenessMs, wake, 
   let view: View | undefined;
   const list = new WordList();
 
-  let loaded: { table: MembershipTable; position: Position } | undefined;
+  let loaded: { table: CountedTable; position: Position } | undefined;
   let loading: Promise<void> | undefined;
   let loadPauseMs = firstLoadPauseMs;
   let nextLoadAt = 0;
@@ -73,13 +83,16 @@ export function snapshotReader({ log, definitions, clock, maxStalenessMs, wake, 
   /** Somebody asked for a revision that only a newer settled moment can prove to be there. */
   let isSettlingWanted = false;
 
-  const putStays = (into: MembershipTable, userId: string, stays: readonly PresentStay[]) => {
-    writeWords(list, stays, stays.length, clock.now());
-    into.set(userId, list.words, list.length);
+  const putStays = ({ users, counts }: CountedTable, userId: string, stays: readonly PresentStay[]) => {
+    const now = clock.now();
+    writeWords(list, stays, stays.length, now);
+    if (users.find(userId)) counts.change(users.found, users.from, users.to, -1, now);
+    counts.change(list.words, 0, list.length, 1, now);
+    users.set(userId, list.words, list.length);
   };
 
   /** A user whom this process has changed meanwhile may be newer than what the poll's snapshot saw. */
-  const apply = (into: MembershipTable, { userId, revision, stays }: UserStays) => {
+  const apply = (into: CountedTable, { userId, revision, stays }: UserStays) => {
     if ((recent.get(userId) ?? 0) > (revision ?? 0)) return;
     putStays(into, userId, stays);
     if (revision !== null) recent.set(userId, revision);
@@ -93,9 +106,9 @@ export function snapshotReader({ log, definitions, clock, maxStalenessMs, wake, 
   };
 
   const load = async () => {
-    const fresh = new MembershipTable();
+    const fresh = { users: new MembershipTable(), counts: new MemberCounts() };
     try {
-      const at = await log.load(() => tableLoader(fresh, clock.now()), closing.signal);
+      const at = await log.load(() => tableLoader(fresh.users, clock.now(), fresh.counts), closing.signal);
       loaded = { table: fresh, position: at };
       loadPauseMs = firstLoadPauseMs;
       wake();
@@ -117,7 +130,7 @@ export function snapshotReader({ log, definitions, clock, maxStalenessMs, wake, 
   };
 
   /** Brings the table to where the log is, within one transaction of the database. `undefined`: it cannot be followed. */
-  const catchUp = async (client: DatabaseClient, into: MembershipTable, from: Position, isReconnected: boolean) => {
+  const catchUp = async (client: DatabaseClient, into: CountedTable, from: Position, isReconnected: boolean) => {
     const isSettling = isSettlingWanted || recent.size > 0;
     isSettlingWanted = false;
     const next = await log.begin(client, isSettling);
@@ -154,7 +167,16 @@ export function snapshotReader({ log, definitions, clock, maxStalenessMs, wake, 
     const now = clock.now();
     view = viewFor(view, held.definitions, now);
     const reached = Math.max(position.settled, position.definitionsRevision);
-    return { table, view, now, ageMs, reached, asOf: position.asOf, definitionsRevision: held.definitions.revision };
+    return {
+      table: table.users,
+      counts: table.counts,
+      view,
+      now,
+      ageMs,
+      reached,
+      asOf: position.asOf,
+      definitionsRevision: held.definitions.revision,
+    };
   };
 
   const readAt = (at: Look, userId: string, minRevision: number): UserRead | undefined => {
@@ -214,9 +236,14 @@ export function snapshotReader({ log, definitions, clock, maxStalenessMs, wake, 
 
     figures: () => ({
       ageMs: isReady && position ? clock.ageOf(position.asOf) : Infinity,
-      users: table?.users ?? 0,
-      bytes: table?.bytes ?? 0,
+      users: table?.users.users ?? 0,
+      bytes: table?.users.bytes ?? 0,
     }),
+
+    membersOf(segmentIds) {
+      const at = look();
+      return at && new Map(segmentIds.map((id) => [id, at.counts.of(id, at.now)]));
+    },
 
     isLoaded: () => isReady,
 

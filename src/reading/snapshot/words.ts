@@ -151,3 +151,29 @@ function isByHand(segmentId: number): boolean {
   for (let i = 0; i < byHandCount; i++) if (byHand[i] === segmentId) return true;
   return false;
 }
+
+/** Tells each time for which the words put the user in by hand: from its start (0: long begun) until its end or what cuts it. */
+export function eachInclude(
+  words: Words,
+  from: number,
+  to: number,
+  tell: (segmentId: number, startsAt: Moment, endsAt: Moment) => void,
+): void {
+  for (let at = from; at < to;) {
+    const word = words[at]!;
+    const segmentId = word >>> 2;
+    if ((word & isTimed) === 0) {
+      if ((word & isExcluded) === 0) tell(segmentId, 0, Infinity);
+      at++;
+      continue;
+    }
+    for (; at < to && words[at]! >>> 2 === segmentId; at += timedWords) {
+      if ((words[at]! & isExcluded) !== 0) continue;
+      const startsAt = words[at + 2]! * high + words[at + 1]!;
+      const endsAt = words[at + 4]! === never ? Infinity : words[at + 4]! * high + words[at + 3]!;
+      const next = at + timedWords;
+      const cutAt = next < to && words[next]! >>> 2 === segmentId ? words[next + 2]! * high + words[next + 1]! : Infinity;
+      tell(segmentId, startsAt, Math.min(endsAt, cutAt));
+    }
+  }
+}
