@@ -93,7 +93,7 @@ suite('the tour', async () => {
       const { status, body, headers } = await service.send('POST', '/v1/segments', { slug });
       assert.deepEqual([status, headers.get('location')], [201, `/v1/segments/${slug}`]);
       const { created_at } = body as { created_at: string };
-      const rest = { description: '', percent: 0, salt: slug, ranges: [] };
+      const rest = { description: '', percent: 0, salt: slug, exclusive_group: null, ranges: [], scheduled: [] };
       assert.deepEqual(body, { slug, ...rest, created_at, updated_at: created_at });
     }
   });

@@ -170,7 +170,8 @@ export function eachInclude(
     for (; at < to && words[at]! >>> 2 === segmentId; at += timedWords) {
       if ((words[at]! & isExcluded) !== 0) continue;
       const startsAt = words[at + 2]! * high + words[at + 1]!;
-      const endsAt = words[at + 4]! === never ? Infinity : words[at + 4]! * high + words[at + 3]!;
+      const highEnd = words[at + 4]!;
+      const endsAt = highEnd === never ? Infinity : highEnd * high + words[at + 3]!;
       const next = at + timedWords;
       const cutAt = next < to && words[next]! >>> 2 === segmentId ? words[next + 2]! * high + words[next + 1]! : Infinity;
       tell(segmentId, startsAt, Math.min(endsAt, cutAt));
