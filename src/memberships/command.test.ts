@@ -7,7 +7,9 @@ test('what is added and removed is asked for by the name of the key', () => {
   assert.deepEqual(commandOf({ add: ['A', 'B'], remove: ['C'] }, 'analytics'), {
     add: ['A', 'B'],
     remove: ['C'],
+    start: null,
     end: { kind: 'never' },
+    replaceInGroup: false,
     actor: 'analytics',
     cause: 'request',
   });

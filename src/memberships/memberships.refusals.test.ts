@@ -86,8 +86,36 @@ for (const [what, body, ...faults] of [
     'expires_at',
     `${moment}; got "9999-12-31T23:59:59-01:00".`,
   ],
-  ['a start', { add: ['B'], starts_at: '2999-01-01T00:00:00Z' }, 'starts_at', 'is not a known field.'],
-  ['a replacement in a group', { add: ['B'], replace_in_group: true }, 'replace_in_group', 'is not a known field.'],
+  [
+    'a start in the past',
+    { add: ['B'], starts_at: '2020-01-01T00:00:00Z' },
+    'starts_at',
+    'must lie in the future; got 2020-01-01T00:00:00.000Z.',
+  ],
+  [
+    'an end before the start',
+    { add: ['B'], starts_at: '2999-01-02T00:00:00Z', expires_at: '2999-01-01T00:00:00Z' },
+    'expires_at',
+    'must lie after starts_at, 2999-01-02T00:00:00.000Z; got 2999-01-01T00:00:00.000Z.',
+  ],
+  [
+    'a start of nothing',
+    { remove: ['A'], starts_at: '2999-01-01T00:00:00Z' },
+    'starts_at',
+    'is the start of what is added: it needs add.',
+  ],
+  [
+    'room made for nothing',
+    { remove: ['A'], replace_in_group: true },
+    'replace_in_group',
+    'makes room for what is added: it needs add.',
+  ],
+  [
+    'room made at a moment to come',
+    { add: ['B'], replace_in_group: true, starts_at: '2999-01-01T00:00:00Z' },
+    'replace_in_group',
+    'cannot be given together with starts_at: end the present one with expires_at, then plan.',
+  ],
   ['a slug that does not live', { add: ['B', 'NOPE'], remove: ['A'] }, 'add/1', 'There is no segment NOPE.'],
 ] as [string, object, string, string | RegExp][]) {
   test(`${what} is refused, and nothing of the request is done`, async () => {

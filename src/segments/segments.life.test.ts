@@ -25,7 +25,7 @@ test('a change touches what it names, moves updated_at, and answers a greater re
   assert.ok(Number(raised.headers.revision) > Number(made.headers.revision));
   const told = await call('PATCH', '/v1/segments/changing', { description: '' });
   assert.deepEqual(told.body, { ...raised.body, description: '', updated_at: told.body.updated_at });
-  assert.deepEqual((await call('GET', '/v1/segments/changing')).body, { ...told.body, members: 0 });
+  assert.deepEqual((await call('GET', '/v1/segments/changing')).body, { ...told.body, members: 0, rollout_estimate: 0 });
 });
 
 test('a change that changes nothing keeps updated_at and the revision; an empty one is refused', async () => {
@@ -67,7 +67,7 @@ test('a slug created again is a new segment with nothing of its former life', as
   const { body } = await create('phoenix');
   assert.deepEqual([body.description, body.percent, body.salt, body.ranges], ['', 0, 'phoenix', []]);
   assert.ok(body.created_at > first.body.created_at && body.created_at === body.updated_at);
-  assert.deepEqual((await call('GET', '/v1/segments/phoenix')).body, { ...body, members: 0 });
+  assert.deepEqual((await call('GET', '/v1/segments/phoenix')).body, { ...body, members: 0, rollout_estimate: 0 });
   assert.deepEqual((await call('GET', '/v1/segments/phoenix/members')).body.members, []);
   await call('PATCH', '/v1/segments/phoenix', { percent: 100 });
   const why = async (user: string) => (await call('GET', `/v1/users/${user}/segments/phoenix`)).body.because;
@@ -109,7 +109,9 @@ test('of twenty creations of one slug at once, by two processes, one wins', asyn
   const [won, ...more] = answers.filter(({ status }) => status === 201);
   assert.equal(more.length, 0);
   assert.deepEqual(new Set(answers.filter((answer) => answer !== won).map(({ body }) => body.code)), new Set(['segment_exists']));
-  assert.deepEqual((await call('GET', '/v1/segments/race')).body, { ...won!.body, members: 0 });
+  const { rollout_estimate: estimate, ...read } = (await call('GET', '/v1/segments/race')).body;
+  assert.deepEqual(read, { ...won!.body, members: 0 });
+  assert.equal(typeof estimate, 'number');
 });
 
 /** Percentages from 1 up at once, by two processes. */

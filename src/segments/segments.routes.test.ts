@@ -28,14 +28,16 @@ test('a created segment is answered whole, with its revision, and can be read at
     description: 'A card',
     percent: 10,
     salt: 'cards',
+    exclusive_group: null,
     created_at: at,
     updated_at: at,
     ranges,
+    scheduled: [],
   });
   assert.equal(headers.location, '/v1/segments/AVITO_NEW_CARD');
   assert.match(String(headers.revision), /^[1-9]\d*$/);
   const read = await as('read')('GET', '/v1/segments/AVITO_NEW_CARD');
-  assert.deepEqual([read.status, read.body], [200, { ...body, members: 0 }]);
+  assert.deepEqual([read.status, read.body], [200, { ...body, members: 0, rollout_estimate: 0 }]);
 });
 
 test('what is left out of a new segment has its default', async () => {
@@ -74,7 +76,8 @@ const badSlugs: [string, unknown, string][] = [
   ['slug', 7, 'must be string; got 7.'],
   ['salt', '', `${slugRule}; got "".`],
   ['salt', null, 'must be string; got null.'],
-  ['exclusive_group', 'DISCOUNTS', 'is not a known field.'],
+  ['exclusive_group', 'a group', `${slugRule}; got "a group".`],
+  ['exclusive_group', null, 'must be string; got null.'],
 ];
 /** The same, of a field that a PATCH has too. */
 const badFields: [string, unknown, string][] = [
@@ -89,7 +92,6 @@ const badFields: [string, unknown, string][] = [
   ['percent', '10', 'must be number; got "10".'],
   ['percent', null, 'must be number; got null.'],
   ['percents', 10, 'is not a known field.'],
-  ['effective_at', '2999-01-01T00:00:00Z', 'is not a known field.'],
 ];
 const named = (value: unknown) => (value === undefined ? 'none' : JSON.stringify(value).slice(0, 20));
 
@@ -105,6 +107,8 @@ for (const [path, value, message] of [
   ...badFields,
   ['slug', 'other', 'is not a known field.'],
   ['salt', 'other', 'is not a known field.'],
+  ['exclusive_group', 'other', 'is not a known field.'],
+  ['effective_at', '2999-01-01T00:00:00Z', 'is the moment of a percentage: it needs percent.'],
 ]) {
   test(`a change of ${path} to ${named(value)} is refused and changes nothing`, async () => {
     const before = (await call('GET', '/v1/segments/AVITO_NEW_CARD')).body;
@@ -118,7 +122,7 @@ test('a slug that lives is refused, and the one in other letters is another', as
   const { body } = await create('Taken', { description: 'first' });
   const again = await call('POST', '/v1/segments', { slug: 'Taken', description: 'second' });
   assert.deepEqual([...refusal(again), again.body.detail], [409, 'segment_exists', 'A segment Taken exists.']);
-  assert.deepEqual((await call('GET', '/v1/segments/Taken')).body, { ...body, members: 0 });
+  assert.deepEqual((await call('GET', '/v1/segments/Taken')).body, { ...body, members: 0, rollout_estimate: 0 });
   await create('TAKEN');
 });
 
@@ -190,7 +194,7 @@ for (const list of ['/v1/segments', '/v1/segments/AVITO_NEW_CARD/members']) {
       (text) => [text, 'cursor'],
     ),
     ['order=asc', 'order'],
-    ['exclusive_group=x', 'exclusive_group'],
+    ['group=x', 'group'],
   ]) {
     test(`${list}?${query} is refused`, async () => {
       assert.deepEqual(refusal(await call('GET', `${list}?${query}`)), [400, 'invalid_request', path]);

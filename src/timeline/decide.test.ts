@@ -34,7 +34,9 @@ test('adding starts a stay at the moment of applying, with the end, the cause an
   const command = asked({ add: ['A'], end: ttl(60), actor: 'loader', cause: 'import' });
   const { endings, beginnings } = decided(told(created(0, 'A')), command, 20);
   assert.deepEqual(endings, []);
-  assert.deepEqual(beginnings, [{ segmentId: 1, excluded: false, end: ttl(60), since: null, cause: 'import', by: 'loader' }]);
+  assert.deepEqual(beginnings, [
+    { segmentId: 1, startsAt: null, excluded: false, end: ttl(60), since: null, cause: 'import', by: 'loader' },
+  ]);
 });
 
 test('a repeat without an end, or with the end that stands, changes nothing', () => {
@@ -63,7 +65,7 @@ test('another end, or any TTL, moves it: one stay ends and the next begins with 
   for (const [facts, end] of moves) {
     const decision = decided(facts, asked({ add: ['A'], end }), 20);
     assert.deepEqual(decision.endings, [{ segmentId: 1, startsAt: 10_000, endsAt: null, ...bob }]);
-    assert.deepEqual(decision.beginnings, [{ segmentId: 1, excluded: false, end, since: 10_000, ...bob }]);
+    assert.deepEqual(decision.beginnings, [{ segmentId: 1, startsAt: null, excluded: false, end, since: 10_000, ...bob }]);
     assert.deepEqual(decision.unchanged, ['A']);
   }
 });
@@ -76,7 +78,7 @@ test('removing ends the stay; where there is none and no percentage it changes n
 });
 
 test('removing under a percentage records an exclusion for good, whoever is in or not', () => {
-  const exclusion = { segmentId: 1, excluded: true, end: { kind: 'never' }, since: null, ...bob };
+  const exclusion = { segmentId: 1, startsAt: null, excluded: true, end: { kind: 'never' }, since: null, ...bob };
   for (const buckets of [1, missing('A'), reaching('A'), everybody]) {
     const segment = created(0, 'A', buckets);
     assert.deepEqual(decided(told(segment), asked({ remove: ['A'] }), 20).beginnings, [exclusion]);

@@ -21,7 +21,9 @@ function livingOf({ segments }: Definitions, moment: Moment) {
   const living = segments.filter((segment) => livesAt(segment, moment));
   const rollouts = living.flatMap((segment) => {
     const ranges = rolloutAt(segment, moment)?.ranges ?? [];
-    return ranges.length > 0 ? [{ id: segment.id, slug: segment.slug, salt: segment.salt, ranges }] : [];
+    return ranges.length > 0
+      ? [{ id: segment.id, slug: segment.slug, salt: segment.salt, group: segment.exclusiveGroup, ranges }]
+      : [];
   });
   return { slugs: living.map(({ id, slug }) => [id, slug]), rollouts: rollouts.sort((a, b) => a.id - b.id) };
 }
@@ -36,7 +38,7 @@ const byId = <T>(list: T[]) => list.toSorted((a, b) => (a as [number])[0] - (b a
 test('a view has the slugs that live and the rollouts in force, without those at 0 percent', () => {
   const { slugs, rollouts } = viewAt(definitions, 30_000);
   assert.deepEqual([slugs[0], slugs[1], slugs[2], slugs[3]], [undefined, 'A', 'B', undefined]);
-  assert.deepEqual(rollouts, [{ id: 1, slug: 'A', salt: 'A', ranges: [[0, 500]] }]);
+  assert.deepEqual(rollouts, [{ id: 1, slug: 'A', salt: 'A', group: null, ranges: [[0, 500]] }]);
   assert.deepEqual(viewAt(definitions, 50_000).rollouts, []);
 });
 
