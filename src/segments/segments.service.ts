@@ -146,25 +146,24 @@ export function segmentsService(
     const mates = matesIn(current, segment.exclusiveGroup, segment);
     const room = share && roomFor(segment, mates, share, { now, by });
     const isNow = share?.at === now;
-    const rows = room?.rows.map((row) => (row.startsAt === now ? { ...row, startsAt: null } : row));
+    /** The rows where what begins now begins at that moment. */
+    const rowsFrom = <At extends Moment | null>(at: At) =>
+      (room?.rows ?? []).map(({ startsAt, ranges, changedBy }) => ({
+        startsAt: startsAt === now ? at : startsAt,
+        ranges,
+        changedBy,
+      }));
     return {
       apply: () =>
         segments.update({ version: current.version, decidedAt: now, goodUntil: room?.goodUntil ?? Infinity }, segment.id, {
           description,
-          rollouts: share && rows ? { after: isNow ? null : share.at, rows } : null,
+          rollouts: share && { after: isNow ? null : share.at, rows: rowsFrom(null) },
         }),
       after: (at) => ({
         ...segment,
         description: description ?? segment.description,
         updatedAt: at,
-        rollouts:
-          share && room
-            ? withRows(
-                segment.rollouts,
-                isNow ? at : share.at,
-                room.rows.map((row) => (row.startsAt === now ? { ...row, startsAt: at } : row)),
-              )
-            : segment.rollouts,
+        rollouts: share ? withRows(segment.rollouts, isNow ? at : share.at, rowsFrom(at)) : segment.rollouts,
       }),
     };
   };

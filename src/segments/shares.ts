@@ -49,7 +49,12 @@ export function reshare(
 export function withRows(rollouts: readonly Rollout[], after: Moment, rows: readonly Omit<Rollout, 'endsAt'>[]): Rollout[] {
   const kept = rollouts.filter(({ startsAt }) => startsAt < after);
   const all = [...kept, ...rows];
-  return all.map((rollout, i) => ({ ...rollout, endsAt: all[i + 1]?.startsAt ?? Infinity }));
+  return all.map(({ startsAt, ranges, changedBy }, i) => ({
+    startsAt,
+    endsAt: all[i + 1]?.startsAt ?? Infinity,
+    ranges,
+    changedBy,
+  }));
 }
 
 /** What is still to come of a segment, by its start. */
