@@ -96,6 +96,7 @@ test('an id under which nothing is scheduled is not found, nor one of a segment 
   for (const id of ['0', '-1', 'abc', '1e3', '01', '9'.repeat(20), Date.parse(created_at), '%00']) {
     const { status, body } = await call('DELETE', `/v1/segments/several/scheduled/${id}`);
     assert.deepEqual([status, body.code], [404, 'scheduled_change_not_found'], String(id));
+    assert.ok(!body.detail.includes('NaN'), body.detail);
   }
   const { status, body } = await cancel('nowhere', ahead(1000));
   assert.deepEqual([status, body.code], [404, 'segment_not_found']);

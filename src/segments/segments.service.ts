@@ -305,7 +305,7 @@ export function segmentsService(
       changing((current, now) => {
         const segment = living(current, slug);
         if (!scheduledOf(segment, now).some(({ startsAt }) => startsAt === plannedFor))
-          throw new Problem('scheduled_change_not_found', `${slug} has no scheduled change ${plannedFor}.`);
+          throw new Problem('scheduled_change_not_found', `${slug} has no scheduled change of that id.`);
         return resharing(segment, current, { description: null, share: { at: plannedFor, buckets: null }, now, by });
       }),
 
