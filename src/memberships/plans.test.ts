@@ -267,6 +267,18 @@ test('removes of the same request, and replace_in_group, clear plans out of the 
   );
 });
 
+test('a plan that is moved away does not let what it would have ended run into the plan of another', async () => {
+  const [a, b, c] = [ahead(1000), ahead(2000), ahead(3000)];
+  await changed('moved', { add: ['H1'] });
+  await changed('moved', { add: ['H1'], starts_at: a, expires_at: b });
+  await changed('moved', { add: ['H2'], starts_at: b, expires_at: c });
+  // H1 by hand was to end with its plan; without it H1 would go on until then, while H2 begins.
+  await isConflict('moved', { add: ['H1'], starts_at: c }, ['H2']);
+  await changed('moved', { add: ['H1'], starts_at: a, expires_at: earlier(b, 1) });
+  await age(database, 2001);
+  assert.deepEqual(await segmentsOf('moved'), ['H2']);
+});
+
 test('a percentage yields to a plan of the group while it lasts, and is no conflict for it', async () => {
   await call('POST', '/v1/segments', { slug: 'P1', exclusive_group: 'P', percent: 100 });
   await call('POST', '/v1/segments', { slug: 'P2', exclusive_group: 'P' });

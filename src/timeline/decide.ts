@@ -135,17 +135,30 @@ function conflictsOf(facts: Facts, toAdd: readonly Segment[], command: Command, 
   const conflicts = new Set(twice.flat().map(({ slug }) => slug));
   if (command.replaceInGroup || grouped.length === 0) return [...conflicts].sort();
 
-  const [from, to] = [command.start ?? moment, endsAt(command, moment)];
+  // Not the command's own time alone: a plan that is moved away lets go on what it would have ended.
+  const after = applied(facts, rowsOf(grouped.map((segment) => adding(facts, segment, command, moment))), moment);
+  const times = Map.groupBy(
+    grouped.flatMap((segment) => timesByHand(after, segment, moment).map((time) => ({ ...time, group: segment.exclusiveGroup }))),
+    ({ group }) => group,
+  );
   for (const mate of matesOf(facts, grouped, moment)) {
-    const stays = staysOf(facts, mate.id);
-    const isByHand = stays.some((stay, i) => {
-      const cutAt = Math.min(stay.endsAt, stays[i + 1]?.startsAt ?? Infinity);
-      return !stay.excluded && stay.startsAt < to && cutAt > from;
-    });
+    const theirs = timesByHand(facts, mate, moment);
+    const meet = times
+      .get(mate.exclusiveGroup)!
+      .some(({ from, to }) => theirs.some((their) => their.from < to && their.to > from));
     const isIn = command.start === null && standingAt(pairOf(facts, mate), moment).member;
-    if (isByHand || isIn) conflicts.add(mate.slug);
+    if (meet || isIn) conflicts.add(mate.slug);
   }
   return [...conflicts].sort();
+}
+
+/** When from the moment on the user is in the segment by hand. */
+function timesByHand(facts: Facts, segment: Segment, moment: Moment): { from: Moment; to: Moment }[] {
+  const stays = staysOf(facts, segment.id);
+  return stays.flatMap(({ excluded, startsAt, endsAt }, i) => {
+    const [from, to] = [Math.max(startsAt, moment), Math.min(endsAt, stays[i + 1]?.startsAt ?? Infinity)];
+    return !excluded && from < to ? [{ from, to }] : [];
+  });
 }
 
 /** What ends for another one of the group: what puts the user in by hand, now or by a plan. An exclusion stands. */
