@@ -12,6 +12,22 @@ export interface Movement {
   readonly userIds: readonly string[];
 }
 
+/** What a change of a percentage would do. */
+export interface Preview {
+  readonly slug: string;
+  /** Percentages: that which would hold at the moment without the change, and with it. */
+  readonly from: number;
+  readonly to: number;
+  /** Null: now. */
+  readonly effectiveAt: Moment | null;
+  /** Buckets. */
+  readonly gained: number;
+  readonly lost: number;
+  readonly enter: Movement;
+  readonly leave: Movement;
+  readonly asOf: Moment;
+}
+
 /** A percentage of a segment in the place of another, at a moment. */
 export interface PreviewedChange {
   readonly segment: Segment;

@@ -4,8 +4,7 @@ import { noBuckets, percentOf, type Ranges } from '../rollout/ranges.ts';
 import { rolloutAt } from '../timeline/definitions.ts';
 import type { Moment } from '../timeline/facts.ts';
 import type { SegmentRecord } from './definitions.store.ts';
-import type { Movement } from './preview.ts';
-import type { Preview } from './segments.service.ts';
+import type { Movement, Preview } from './preview.ts';
 import { scheduledOf } from './shares.ts';
 
 const description = {

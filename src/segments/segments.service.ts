@@ -14,7 +14,7 @@ import type { DefinitionsStore, SegmentDefinitions, SegmentRecord } from './defi
 import type { KnownUsers, KnownUsersStore } from './known-users.store.ts';
 import type { Member, MembersStore } from './members.store.ts';
 import type { SegmentsStore } from './segments.store.ts';
-import { type Movement, previewer } from './preview.ts';
+import { type Preview, previewer } from './preview.ts';
 import { matesIn, type NewRollouts, reshare, scheduledOf, withRows } from './shares.ts';
 
 export interface SegmentAnswer {
@@ -61,22 +61,6 @@ export interface ListedSegments {
   readonly group?: string;
   readonly after: string;
   readonly limit: number;
-}
-
-/** What a change of a percentage would do. */
-export interface Preview {
-  readonly slug: string;
-  /** Percentages: that which would hold at the moment without the change, and with it. */
-  readonly from: number;
-  readonly to: number;
-  /** Null: now. */
-  readonly effectiveAt: Moment | null;
-  /** Buckets. */
-  readonly gained: number;
-  readonly lost: number;
-  readonly enter: Movement;
-  readonly leave: Movement;
-  readonly asOf: Moment;
 }
 
 /** Ids that a preview reads at a time: some milliseconds of work, and memory that does not grow. */
