@@ -327,9 +327,9 @@ function roomFor(...asked: Parameters<typeof reshare>): NewRollouts {
   if ('rows' in room) return room;
   const { free, holders } = room;
   const held = holders.map(({ slug, percent }) => `${slug} ${percent} %`).join(', ');
-  throw new Problem('group_full', `The group has ${free} % free from then on; held or reserved: ${held}.`, {
-    details: { free, holders },
-  });
+  const [, , { buckets }] = asked;
+  const what = buckets === null ? 'What this would have freed is reserved' : `The group has ${free} % free from then on`;
+  throw new Problem('group_full', `${what}; held or reserved: ${held}.`, { details: { free, holders } });
 }
 
 function living(definitions: SegmentDefinitions, slug: string): SegmentRecord {
