@@ -131,23 +131,19 @@ function matesOf({ definitions }: Facts, segments: readonly Segment[], moment: M
  */
 function conflictsOf(facts: Facts, toAdd: readonly Segment[], command: Command, moment: Moment): string[] {
   const grouped = toAdd.filter(({ exclusiveGroup }) => exclusiveGroup !== null);
-  const twice = [...Map.groupBy(grouped, ({ exclusiveGroup }) => exclusiveGroup).values()].filter(({ length }) => length > 1);
+  const byGroup = Map.groupBy(grouped, ({ exclusiveGroup }) => exclusiveGroup);
+  const twice = [...byGroup.values()].filter(({ length }) => length > 1);
   const conflicts = new Set(twice.flat().map(({ slug }) => slug));
   if (command.replaceInGroup || grouped.length === 0) return [...conflicts].sort();
 
   // Not the command's own time alone: a plan that is moved away lets go on what it would have ended.
   const after = applied(facts, rowsOf(grouped.map((segment) => adding(facts, segment, command, moment))), moment);
-  const times = Map.groupBy(
-    grouped.flatMap((segment) => timesByHand(after, segment, moment).map((time) => ({ ...time, group: segment.exclusiveGroup }))),
-    ({ group }) => group,
-  );
   for (const mate of matesOf(facts, grouped, moment)) {
+    const own = byGroup.get(mate.exclusiveGroup)!.flatMap((segment) => timesByHand(after, segment, moment));
     const theirs = timesByHand(facts, mate, moment);
-    const meet = times
-      .get(mate.exclusiveGroup)!
-      .some(({ from, to }) => theirs.some((their) => their.from < to && their.to > from));
+    const isByHand = own.some(({ from, to }) => theirs.some((their) => their.from < to && their.to > from));
     const isIn = command.start === null && standingAt(pairOf(facts, mate), moment).member;
-    if (meet || isIn) conflicts.add(mate.slug);
+    if (isByHand || isIn) conflicts.add(mate.slug);
   }
   return [...conflicts].sort();
 }
