@@ -13,7 +13,9 @@ export const ProblemBody = Type.Object(
     errors: Type.Optional(
       Type.Array(Type.Object({ path: Type.String(), message: Type.String() }), { description: 'Each thing that is wrong.' }),
     ),
-    free: Type.Optional(Type.Number({ description: 'Of `group_full`: the percentage that could still be had.' })),
+    free: Type.Optional(
+      Type.Number({ description: 'Of `group_full`: the percentage that nobody holds or has reserved from then on.' }),
+    ),
     holders: Type.Optional(
       Type.Array(Type.Object({ slug: Type.String(), percent: Type.Number() }), {
         description: 'Of `group_full`: what the segments of the group hold or have reserved from that moment on.',

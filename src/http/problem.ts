@@ -32,7 +32,7 @@ export interface Fault {
 
 /** What some failures say besides: extension members of RFC 9457. */
 export interface ProblemDetails {
-  /** Of `group_full`: the percentage that could still be had, and who holds or has reserved the rest. */
+  /** Of `group_full`: the percentage that nobody holds or has reserved from then on, and who has the rest. */
   readonly free?: number;
   readonly holders?: readonly { readonly slug: string; readonly percent: number }[];
   /** Of `group_conflict`: the segments in the way. */

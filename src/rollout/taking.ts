@@ -19,7 +19,7 @@ export interface Plan {
   readonly holdings: readonly { readonly startsAt: number; readonly ranges: Ranges }[];
 }
 
-/** How many buckets could still be had at the moment from which they do not suffice. */
+/** There is no room: how many buckets nobody holds or has reserved from that moment on, the segment itself included. */
 export interface Full {
   readonly at: number;
   readonly free: number;
@@ -59,8 +59,7 @@ export function planShares(
     const until = steps[i + 1]?.at ?? Infinity;
     const taken = flagged(others.flatMap((holding) => holding.filter(overlaps(step.at, until)).flatMap(({ ranges }) => ranges)));
     if (!chosen || chosen.some((isIn, bucket) => isIn && taken[bucket])) {
-      const free = claimed.reduce((sum, isClaimed, bucket) => sum + (isClaimed || isHeld[bucket] ? 0 : 1), 0);
-      return { at: step.at, free };
+      return { at: step.at, free: bucketCount - countOf(claimedFrom([own, ...others], step.at)) };
     }
     for (let bucket = 0; bucket < bucketCount; bucket++) if (chosen[bucket] && !isHeld[bucket]) takenAt[bucket] = step.at;
     held = rangesOf(chosen);
@@ -70,8 +69,9 @@ export function planShares(
 }
 
 /** Buckets that a segment holds at the moment or later. */
-export const heldFrom = (holdings: readonly Holding[], at: number): number =>
-  claimedFrom([holdings], at).reduce((sum, isClaimed) => sum + isClaimed, 0);
+export const heldFrom = (holdings: readonly Holding[], at: number): number => countOf(claimedFrom([holdings], at));
+
+const countOf = (flags: Flags): number => flags.reduce((sum, flag) => sum + flag, 0);
 
 /** One flag a bucket. */
 type Flags = Uint8Array;

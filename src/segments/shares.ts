@@ -10,7 +10,7 @@ export interface NewRollouts {
   readonly goodUntil: Moment;
 }
 
-/** There is no room: what could still be had, and who has the rest. */
+/** There is no room: what nobody has from then on, and who has the rest. */
 export interface NoRoom {
   readonly free: number;
   readonly holders: readonly { readonly slug: string; readonly percent: number }[];

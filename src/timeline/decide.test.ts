@@ -209,3 +209,10 @@ test('a TTL that ends after the year 9999 is refused', () => {
     });
   }
 });
+
+test('a plan that is taken back in the moment of its start lets nothing go on that it has cut, so it is in the way of nothing', () => {
+  const inGroup = (at: number, slug: string) => ({ ...created(at, slug), group: 'G' });
+  const facts = told(inGroup(0, 'A'), inGroup(1, 'B'), added(10, 'B'), added(11, 'B', { startsAt: 20, end: { ttl: 4 } }));
+  const { added: entered, removed: left } = decided(facts, asked({ add: ['A'], remove: ['B'] }), 20);
+  assert.deepEqual([entered, left], [['A'], ['B']]);
+});

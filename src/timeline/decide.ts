@@ -88,16 +88,15 @@ export function decide(facts: Facts, command: Command, moment: Moment): Decision
     slugs.map((slug) => livingAt(facts.definitions, slug, moment)!),
   ) as [Segment[], Segment[]];
   const removals = toRemove.map((segment) => removing(facts, segment, command, moment));
-  const conflicts = conflictsOf(applied(facts, rowsOf(removals), moment), toAdd, command, moment);
+  const conflicts = conflictsOf(facts, removals, toAdd, command, moment);
   if (conflicts.length > 0) return { refused: 'group_conflict', slugs: conflicts };
 
   const inTheWay = command.replaceInGroup ? matesOf(facts, toAdd, moment).filter((mate) => !toRemove.includes(mate)) : [];
-  const rows = rowsOf([
+  const rows = rowsOf(facts, moment, [
     ...toAdd.map((segment) => adding(facts, segment, command, moment)),
     ...removals,
     ...inTheWay.map((mate) => makingRoom(facts, mate, command, moment)),
   ]);
-  if (rows.endings.length + rows.beginnings.length > 0) rows.endings.push(...leftovers(facts, rows.endings, moment));
 
   const answer = { added: [] as string[], removed: [] as string[], unchanged: [] as string[] };
   const wasIn = (segment: Segment) => standingAt(pairOf(facts, segment), moment - 1).member; // nothing changes within a millisecond
@@ -110,10 +109,13 @@ export function decide(facts: Facts, command: Command, moment: Moment): Decision
   return { ...rows, ...answer, goodUntil: goodUntil(facts, command, toAdd, moment) };
 }
 
-const rowsOf = (steps: readonly Step[]) => ({
-  endings: steps.flatMap((step) => step.endings),
-  beginnings: steps.flatMap((step) => step.beginning ?? []),
-});
+/** All that is to be written for these steps. */
+function rowsOf(facts: Facts, moment: Moment, steps: readonly Step[]) {
+  const endings = steps.flatMap((step) => step.endings);
+  const beginnings = steps.flatMap((step) => step.beginning ?? []);
+  if (endings.length + beginnings.length > 0) endings.push(...leftovers(facts, endings, moment));
+  return { endings, beginnings };
+}
 
 /** The other living segments of the exclusive groups of these. */
 function matesOf({ definitions }: Facts, segments: readonly Segment[], moment: Moment): Segment[] {
@@ -129,15 +131,23 @@ function matesOf({ definitions }: Facts, segments: readonly Segment[], moment: M
  * The slugs that stand in the way of adding, after what the command removes. Two of one group always do; others where the
  * user would be in both by hand at some moment, or is in the other one at this moment by its percentage.
  */
-function conflictsOf(facts: Facts, toAdd: readonly Segment[], command: Command, moment: Moment): string[] {
+function conflictsOf(
+  before: Facts,
+  removals: readonly Step[],
+  toAdd: readonly Segment[],
+  command: Command,
+  moment: Moment,
+): string[] {
   const grouped = toAdd.filter(({ exclusiveGroup }) => exclusiveGroup !== null);
   const byGroup = Map.groupBy(grouped, ({ exclusiveGroup }) => exclusiveGroup);
   const twice = [...byGroup.values()].filter(({ length }) => length > 1);
   const conflicts = new Set(twice.flat().map(({ slug }) => slug));
   if (command.replaceInGroup || grouped.length === 0) return [...conflicts].sort();
 
+  const facts = applied(before, rowsOf(before, moment, removals), moment);
   // Not the command's own time alone: a plan that is moved away lets go on what it would have ended.
-  const after = applied(facts, rowsOf(grouped.map((segment) => adding(facts, segment, command, moment))), moment);
+  const additions = grouped.map((segment) => adding(facts, segment, command, moment));
+  const after = applied(facts, rowsOf(facts, moment, additions), moment);
   for (const mate of matesOf(facts, grouped, moment)) {
     const own = byGroup.get(mate.exclusiveGroup)!.flatMap((segment) => timesByHand(after, segment, moment));
     const theirs = timesByHand(facts, mate, moment);

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { eventsBetween } from '../../src/timeline/events.ts';
+import { livingAt } from '../../src/timeline/definitions.ts';
 import { explain } from '../../src/timeline/explain.ts';
 import type { Facts } from '../../src/timeline/facts.ts';
 import { segmentsAt } from '../../src/timeline/segments-at.ts';
@@ -22,6 +23,7 @@ test(`the core and the reference model agree on ${histories} random histories`, 
       assert.deepEqual(core.answers, model.answers, 'the answers');
       agreeOnEvents(core.facts, model);
       agreeOnMembers(core.facts, model, random);
+      shareNobody(core.facts);
     } catch (error) {
       throw new Error(`MODEL_SEED=${seed} MODEL_HISTORIES=1: ${JSON.stringify(commands)}`, { cause: error });
     }
@@ -31,6 +33,15 @@ test(`the core and the reference model agree on ${histories} random histories`, 
 function agreeOnEvents(facts: Facts, model: ModelRun) {
   const events = eventsBetween(facts, 0, (horizon + 1) * second).map((event) => ({ ...event, at: event.at / second }));
   assert.deepEqual(events, model.events, 'the events');
+}
+
+/** Invariant 7: at the moment of each event, and so at any moment, nobody is in two segments of one group. */
+function shareNobody(facts: Facts) {
+  if (facts.definitions.segments.every(({ exclusiveGroup }) => exclusiveGroup === null)) return;
+  for (const { at } of eventsBetween(facts, 0, Infinity)) {
+    const groups = segmentsAt(facts, at).flatMap((slug) => livingAt(facts.definitions, slug, at)!.exclusiveGroup ?? []);
+    assert.equal(new Set(groups).size, groups.length, `two of one group at ${at / second}`);
+  }
 }
 
 /** At random moments: who is in, that replaying the events gives the same, and why. */

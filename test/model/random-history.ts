@@ -38,13 +38,13 @@ interface Theme {
 /**
  * About fifteen commands within a minute on three slugs: dense enough that ends, starts, removals, percentages and deletions
  * meet in one second, that a group's ring gets full, and that slugs are created again with memberships of their former life
- * still running. Rings take most of the time, so a fifth of the histories has them.
+ * still running. Rings take most of the time, so one history in seven has groups.
  */
 export function randomHistory(seed: number): ModelCommand[] {
   const random = randomSource(seed);
   const theme: Theme = {
-    groups: random.chance(0.2) ? random.one(groupings(random)) : [undefined],
-    schedules: random.chance(0.15) ? 0.6 : 0,
+    groups: random.chance(0.15) ? random.one(groupings(random)) : [undefined],
+    schedules: random.chance(0.12) ? 0.6 : 0,
     plans: random.chance(0.4) ? 0.4 : 0,
   };
   const commands: ModelCommand[] = [];

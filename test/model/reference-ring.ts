@@ -23,7 +23,7 @@ export function hold(holder: Pick<Holder, 'has' | 'takenAt'>, has: Buckets, seco
 
 /**
  * A share from that second on, which is now or to come; null takes back what is planned for it. Answers how many buckets
- * could still be had where they do not suffice, and then nothing has changed.
+ * nobody has from then on where they do not suffice, and then nothing has changed.
  */
 export function share(
   holder: Holder,
@@ -54,7 +54,7 @@ export function share(
         }
     if (missing < 0) giveBack(has, -missing, { next: reserved[0] ?? noBuckets, promised, takenAt: then.takenAt });
     if (missing > 0 || overlap(has, ofOthers(mates, want.at, wanted[i + 1]?.at ?? Infinity)))
-      return bucketCount - sizeOf(promised.map((isPromised, bucket) => isPromised | then.has[bucket]!));
+      return bucketCount - sizeOf(ofOthers([...mates, holder], want.at, Infinity));
     hold(then, has, want.at);
     plans.push({ at: want.at, has, by: want.by });
   }
@@ -141,10 +141,10 @@ export function shareAlone(
 /** As half-open `[from, to)` pairs. */
 export function rangesOf(buckets: Buckets): [number, number][] {
   const ranges: [number, number][] = [];
-  for (let bucket = 0; bucket < bucketCount; bucket++) {
-    if (!buckets[bucket]) continue;
-    if (bucket > 0 && buckets[bucket - 1]) ranges.at(-1)![1]++;
-    else ranges.push([bucket, bucket + 1]);
+  for (let from = buckets.indexOf(1); from >= 0;) {
+    const to = buckets.indexOf(0, from);
+    ranges.push([from, to < 0 ? bucketCount : to]);
+    from = to < 0 ? -1 : buckets.indexOf(1, to);
   }
   return ranges;
 }
