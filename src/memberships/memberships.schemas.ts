@@ -30,7 +30,15 @@ export const ChangeBody = Type.Object(
       }),
     ),
   },
-  { additionalProperties: false, description: 'At least one slug, at most 1,000 in both lists together, none twice.' },
+  {
+    additionalProperties: false,
+    description: 'At least one slug, at most 1,000 in both lists together, none twice.',
+    examples: [
+      { add: ['AVITO_VOICE_MESSAGES'], remove: ['AVITO_DISCOUNT_30'] },
+      { add: ['AVITO_PERFORMANCE_VAS'], ttl_seconds: 172_800 },
+      { add: ['SPRING_20'], replace_in_group: true },
+    ],
+  },
 );
 
 export const ChangedBody = Type.Object({

@@ -119,7 +119,7 @@ export function segmentRoutes(segments: SegmentsService): FastifyPluginAsyncType
           operationId: 'changeSegment',
           summary: 'Change a segment',
           description:
-            'Raising the percentage keeps everyone who was in. What is as it was already is no change. A percentage to come (`effective_at`) happens at its moment, whoever is up then; one for the same moment is replaced.',
+            'Raising the percentage keeps everyone who was in. What is as it was already is no change. A percentage to come (`effective_at`) happens at its moment, whoever is up then; one for the same moment is replaced. With `?dry_run=true` nothing is changed: the answer says who of the known users would come in and who would go out.',
           tags,
           params,
           querystring: DryRunQuery,

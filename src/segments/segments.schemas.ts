@@ -31,7 +31,14 @@ export const NewSegmentBody = Type.Object(
       description: 'Segments of one group never share a user. Never changes. Default: none.',
     }),
   },
-  { additionalProperties: false },
+  {
+    additionalProperties: false,
+    examples: [
+      { slug: 'AVITO_NEW_CARD', percent: 10 },
+      { slug: 'SPRING_10', percent: 50, exclusive_group: 'SPRING' },
+      { slug: 'SPRING_20', percent: 30, exclusive_group: 'SPRING' },
+    ],
+  },
 );
 
 export const SegmentChangeBody = Type.Object(
@@ -43,7 +50,12 @@ export const SegmentChangeBody = Type.Object(
       description: 'The moment in the future at which `percent` comes into force; with `percent` alone. Default: now.',
     }),
   },
-  { additionalProperties: false, minProperties: 1, description: 'At least one of them.' },
+  {
+    additionalProperties: false,
+    minProperties: 1,
+    description: 'At least one of them.',
+    examples: [{ percent: 20 }, { percent: 10 }, { percent: 50, effective_at: '2030-01-01T09:00:00Z' }],
+  },
 );
 
 export const RangesBody = Type.Array(Type.Array(Type.Integer({ minimum: 0, maximum: 10_000 }), { minItems: 2, maxItems: 2 }), {
