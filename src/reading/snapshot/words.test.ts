@@ -83,6 +83,7 @@ const manySegments: fc.Arbitrary<Facts> = fc
     const segment = fc.record({
       gap: fc.integer({ min: 1, max: 3 }),
       salt: fc.constantFrom('x', 'y', 'z'),
+      exclusiveGroup: fc.constantFrom(null, null, 'x', 'y'),
       createdAt: some(40),
       lives: fc.option(fc.integer({ min: 1, max: 150 }), { nil: Infinity, freq: 4 }),
       /** Buckets more than those below the user's, or none; from the creation on, and later. */
@@ -93,7 +94,7 @@ const manySegments: fc.Arbitrary<Facts> = fc
     return fc.array(segment, { maxLength: 40, size: 'max' }).map((plans): Facts => {
       let id = 0;
       const made = plans.map((plan): { segment: Segment; stays: Stay[] } => {
-        const { gap, salt, createdAt, lives, more, later } = plan;
+        const { gap, salt, exclusiveGroup, createdAt, lives, more, later } = plan;
         id += gap;
         const ranges = more.map((buckets) => firstBuckets(buckets === undefined ? 0 : bucketOf(salt, userId) + buckets));
         const change = createdAt + later;
@@ -103,7 +104,7 @@ const manySegments: fc.Arbitrary<Facts> = fc
         ];
         const life = { createdAt, createdBy: 'ann', deletedAt: createdAt + lives, deletedBy: lives === Infinity ? null : 'ann' };
         return {
-          segment: { id, slug: `${'bBa-_.'[id % 6]}${id}`, salt, exclusiveGroup: null, ...life, rollouts },
+          segment: { id, slug: `${'bBa-_.'[id % 6]}${id}`, salt, exclusiveGroup, ...life, rollouts },
           stays: plan.stays.map(({ startsAt, lasts, excluded }): Stay => ({
             ...stay(id, startsAt, startsAt + lasts, excluded),
             since: startsAt,
