@@ -25,11 +25,17 @@ function livingOf({ segments }: Definitions, moment: Moment) {
       ? [{ id: segment.id, slug: segment.slug, salt: segment.salt, group: segment.exclusiveGroup, ranges }]
       : [];
   });
-  return { slugs: living.map(({ id, slug }) => [id, slug]), rollouts: rollouts.sort((a, b) => a.id - b.id) };
+  const groups = living.flatMap(({ id, exclusiveGroup }) => (exclusiveGroup === null ? [] : [[id, exclusiveGroup]]));
+  return {
+    slugs: living.map(({ id, slug }) => [id, slug]),
+    groups: byId(groups),
+    rollouts: rollouts.sort((a, b) => a.id - b.id),
+  };
 }
 
-const toldBy = ({ slugs, rollouts }: ReturnType<typeof viewAt>) => ({
+const toldBy = ({ slugs, groups, rollouts }: ReturnType<typeof viewAt>) => ({
   slugs: [...slugs.entries()].filter(([, slug]) => slug !== undefined),
+  groups: [...groups.entries()].filter(([, group]) => group !== undefined),
   rollouts: rollouts.toSorted((a, b) => a.id - b.id),
 });
 
@@ -78,7 +84,7 @@ test('before the first segment, and without any, there is nothing to see', () =>
     [indexDefinitions(1, 0, []), Infinity],
   ] as const) {
     const view = viewAt(of, 5_000);
-    assert.deepEqual(toldBy(view), { slugs: [], rollouts: [] });
+    assert.deepEqual(toldBy(view), { slugs: [], groups: [], rollouts: [] });
     assert.deepEqual([view.from, view.until], [0, until]);
   }
 });

@@ -19,10 +19,18 @@ const rangesFor = (bucket: number): fc.Arbitrary<Ranges> =>
     [bucket, bucket + 7],
   ] as const);
 
-const anyLife = (id: number, slug: string, userId: string, from: Moment, to: Moment): fc.Arbitrary<Segment> =>
+interface Life {
+  id: number;
+  slug: string;
+  exclusiveGroup: string | null;
+  from: Moment;
+  to: Moment;
+}
+
+const anyLife = (userId: string, { id, slug, exclusiveGroup, from, to }: Life): fc.Arbitrary<Segment> =>
   fc
     .record({
-      salt: fc.constantFrom('A', 'B', 'salt'),
+      salt: exclusiveGroup === null ? fc.constantFrom('A', 'B', 'salt') : fc.constant(exclusiveGroup),
       createdAt: fc.integer({ min: from, max: to - 2 }),
       lasts: fc.option(fc.integer({ min: 1, max: to })),
       by: actors,
@@ -38,7 +46,7 @@ const anyLife = (id: number, slug: string, userId: string, from: Moment, to: Mom
           return { startsAt, endsAt: starts[i + 1] ?? Infinity, ranges, changedBy };
         });
         const deletedBy = deletedAt === Infinity ? null : by;
-        return { id, slug, salt, exclusiveGroup: null, createdAt, createdBy: by, deletedAt, deletedBy, rollouts };
+        return { id, slug, salt, exclusiveGroup, createdAt, createdBy: by, deletedAt, deletedBy, rollouts };
       });
     });
 
@@ -100,34 +108,91 @@ const anyEffect = fc.record({
 
 const forGoodIfExcluded = (stay: Stay): Stay => (stay.excluded ? { ...stay, endsAt: Infinity } : stay);
 
-/** Any facts that the database could hold of one user: two lives of A and one of B, with all that may meet in one moment. */
-export const anyFacts: fc.Arbitrary<Facts> = users.chain((userId) =>
-  fc
-    .tuple(
-      anyLife(1, 'A', userId, 0, 16),
-      anyLife(2, 'A', userId, 17, present - 1),
-      anyLife(3, 'B', userId, 0, present - 1),
-      fc.boolean(),
-    )
-    .map(([former, ...others]) => ({
-      former: { ...former, deletedAt: Math.min(former.deletedAt, 16), deletedBy: former.deletedBy ?? 'eve' },
-      others,
-    }))
-    .chain(({ former, others: [latter, other, livesTwice] }) => {
-      const segments = livesTwice ? [former, latter, other] : [latter, other];
-      return fc.tuple(...segments.map((segment) => anyStays(segment))).map((stays): Facts => ({
-        userId,
-        revision: present * 1000 - 1,
-        definitions: indexDefinitions(1, present * 1000 - 1, segments),
-        stays: stays.flat(),
-      }));
-    }),
-);
+/**
+ * Any facts that the database could hold of one user: two lives of A and one of B, with all that may meet in one moment. Of
+ * some both or all are in one exclusive group, where they share no bucket and the user is by hand in one at a time.
+ */
+export const anyFacts: fc.Arbitrary<Facts> = fc
+  .tuple(users, fc.constantFrom(null, null, 'G'), fc.boolean())
+  .chain(([userId, group, wasInGroup]) =>
+    fc
+      .tuple(
+        anyLife(userId, { id: 1, slug: 'A', exclusiveGroup: wasInGroup ? group : null, from: 0, to: 16 }),
+        anyLife(userId, { id: 2, slug: 'A', exclusiveGroup: group, from: 17, to: present - 1 }),
+        anyLife(userId, { id: 3, slug: 'B', exclusiveGroup: group, from: 0, to: present - 1 }),
+        fc.boolean(),
+      )
+      .map(([former, latter, other, livesTwice]) => {
+        const deletedAt = Math.min(former.deletedAt, 16);
+        const ended = { ...former, deletedAt, deletedBy: former.deletedBy ?? 'eve' };
+        return livesTwice ? [ended, latter, other] : [latter, other];
+      })
+      .map(withoutSharedBuckets)
+      .chain((segments) =>
+        fc.tuple(...segments.map((segment) => anyStays(segment))).map((stays): Facts => ({
+          userId,
+          revision: present * 1000 - 1,
+          definitions: indexDefinitions(1, present * 1000 - 1, segments),
+          stays: withoutConflicts(segments, stays),
+        })),
+      ),
+  );
 
-/** What somebody might ask for, with every kind of end; it may name what does not live. */
+/** B takes only what no A of its group has at the time. */
+function withoutSharedBuckets(segments: readonly Segment[]): Segment[] {
+  const others = segments.slice(0, -1);
+  const last = segments.at(-1)!;
+  const rollouts = last.rollouts.map((rollout) => {
+    const taken = others.filter((other) => areRivals(other, last)).flatMap((other) => whileBoth(other, rollout));
+    return { ...rollout, ranges: taken.reduce(without, rollout.ranges) };
+  });
+  return [...others, { ...last, rollouts }];
+}
+
+const areRivals = (one: Segment, other: Segment): boolean =>
+  one.exclusiveGroup !== null && one.exclusiveGroup === other.exclusiveGroup;
+
+/** What the segment takes at some moment of the time of a rollout. */
+const whileBoth = ({ rollouts, deletedAt }: Segment, { startsAt, endsAt }: Rollout): Ranges[] =>
+  rollouts.filter((its) => its.startsAt < endsAt && Math.min(its.endsAt, deletedAt) > startsAt).map(({ ranges }) => ranges);
+
+const without = (ranges: Ranges, taken: Ranges): Ranges =>
+  taken.reduce<Ranges>(
+    (left, [from, to]) =>
+      left.flatMap(([a, b]) => [[a, Math.min(b, from)] as const, [Math.max(a, to), b] as const]).filter(([a, b]) => a < b),
+    ranges,
+  );
+
+/** Of B no stay that puts the user in while one of A does, in a group. */
+function withoutConflicts(segments: readonly Segment[], stays: readonly Stay[][]): Stay[] {
+  const last = segments.at(-1)!;
+  const rivals = segments.slice(0, -1).flatMap((other, i) => (areRivals(other, last) ? timesIn(other, stays[i]!) : []));
+  let own = stays.at(-1)!;
+  for (;;) {
+    // What is left out lets what it had cut go on, so look again.
+    const inTheWay = timesIn(last, own).find((time) => rivals.some(({ from, to }) => from < time.to && time.from < to));
+    if (!inTheWay) return [...stays.slice(0, -1).flat(), ...own];
+    own = own.filter((stay) => stay !== inTheWay.stay);
+  }
+}
+
+/** From when to when each stay that puts the user in counts. */
+const timesIn = ({ deletedAt }: Segment, stays: readonly Stay[]): { from: Moment; to: Moment; stay: Stay }[] =>
+  stays
+    .toSorted((a, b) => a.startsAt - b.startsAt)
+    .map((stay, i, all) => ({
+      from: stay.startsAt,
+      to: Math.min(stay.endsAt, deletedAt, all[i + 1]?.startsAt ?? Infinity),
+      stay,
+    }))
+    .filter(({ from, to, stay }) => !stay.excluded && from < to);
+
+/** What somebody might ask for, with every kind of start and end; it may name what does not live. */
 export const anyCommand: fc.Arbitrary<Command> = fc
   .record({
     wishes: fc.tuple(fc.constantFrom('add', 'remove', 'leave'), fc.constantFrom('add', 'remove', 'leave')),
+    start: fc.option(fc.integer({ min: present + 1, max: horizon }), { freq: 1 }),
+    replaceInGroup: fc.boolean(),
     end: fc.oneof(
       fc.constant<End>({ kind: 'never' }),
       fc.integer({ min: present + 1, max: horizon }).map((moment): End => ({ kind: 'at', moment })),
@@ -136,7 +201,15 @@ export const anyCommand: fc.Arbitrary<Command> = fc
     actor: fc.constantFrom('dan', 'eve'),
     cause: causes,
   })
-  .map(({ wishes, ...rest }) => {
+  .map(({ wishes, start, replaceInGroup, ...rest }) => {
     const named = (wish: string) => ['A', 'B'].filter((_, i) => wishes[i] === wish);
-    return { add: named('add'), remove: named('remove'), start: null, replaceInGroup: false, ...rest };
+    const add = named('add');
+    const plan = add.length > 0 ? start : null; // the service refuses a start, and making room, without an add
+    return {
+      add,
+      remove: named('remove'),
+      start: plan,
+      replaceInGroup: replaceInGroup && add.length > 0 && plan === null,
+      ...rest,
+    };
   });

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { applied } from '../../src/timeline/applied.ts';
 import { type Command, decide, type Decision } from '../../src/timeline/decide.ts';
+import { livesAt, livingAt } from '../../src/timeline/definitions.ts';
 import { eventsBetween } from '../../src/timeline/events.ts';
 import { explain } from '../../src/timeline/explain.ts';
 import type { Facts, Moment, Stay } from '../../src/timeline/facts.ts';
@@ -11,8 +12,12 @@ import { toldStays } from '../../src/timeline/stays.ts';
 import { anyCommand, anyFacts, horizon, present } from './any-facts.ts';
 
 const moments = Array.from({ length: horizon + 20 }, (_, moment) => moment);
+/** Plans begin up to a horizon after the last command. */
+const everMoments = Array.from({ length: present + horizon + 1 }, (_, moment) => moment);
 const decidedAt = fc.integer({ min: present, max: horizon });
 const runs = { numRuns: 3_000 };
+/** Of what few commands are about. */
+const fewRuns = { numRuns: 300 };
 
 test('of any facts, replaying the events up to any moment gives who is in at that moment, and each pair alternates', () => {
   fc.assert(
@@ -87,6 +92,8 @@ test('what is told as added, removed or unchanged is what a reader sees change, 
       const named = [...command.add, ...command.remove];
       const gained = named.filter((slug) => !before.includes(slug) && after.includes(slug));
       const lost = named.filter((slug) => before.includes(slug) && !after.includes(slug));
+      if (command.replaceInGroup)
+        lost.push(...matesOf(facts, command.add, moment).filter((slug) => !named.includes(slug) && before.includes(slug)));
       const same = named.filter((slug) => before.includes(slug) === after.includes(slug));
       assert.deepEqual(answerOf(decision), [gained, lost, same]);
     }),
@@ -106,27 +113,29 @@ test('a write changes nothing that was: not who was in, not one event with its c
   );
 });
 
-test('a write changes nothing of the segments that it does not name, then or later', () => {
+test('a write changes nothing of the segments that it does not name, then or later, but for those of one group', () => {
   fc.assert(
     fc.property(anyFacts, anyCommand, decidedAt, (facts, command, moment) => {
       const after = applied(facts, accepted(facts, command, moment), moment);
-      const others = (of: Facts) =>
-        eventsBetween(of, 0, Infinity).filter(({ segment }) => ![...command.add, ...command.remove].includes(segment));
+      const named = [...command.add, ...command.remove];
+      const concerned = [...named, ...matesOf(facts, named, moment)];
+      const others = (of: Facts) => eventsBetween(of, 0, Infinity).filter(({ segment }) => !concerned.includes(segment));
       assert.deepEqual(others(after), others(facts));
     }),
     runs,
   );
 });
 
-test('who is put in is in until the end asked for, and who is taken out does not come back by themselves', () => {
+test('who is put in is in from the start to the end asked for, and who is taken out does not come back by themselves', () => {
   fc.assert(
     fc.property(anyFacts, anyCommand, decidedAt, (facts, command, moment) => {
       const { end } = command;
       const after = applied(facts, accepted(facts, command, moment), moment);
-      const until = end.kind === 'never' ? Infinity : end.kind === 'at' ? end.moment : moment + end.milliseconds;
+      const from = command.start ?? moment;
+      const until = end.kind === 'never' ? Infinity : end.kind === 'at' ? end.moment : from + end.milliseconds;
       for (const later of moments.slice(moment)) {
         const isIn = segmentsAt(after, later);
-        for (const slug of command.add) if (later < until) assert.ok(isIn.includes(slug), `${slug} at ${later}`);
+        for (const slug of command.add) if (later >= from && later < until) assert.ok(isIn.includes(slug), `${slug} at ${later}`);
         for (const slug of command.remove) assert.ok(!isIn.includes(slug), `${slug} at ${later}`);
       }
     }),
@@ -153,10 +162,14 @@ test('after a write the stays of a pair lie apart, none of them is empty, and no
   );
 });
 
-test('the same request again changes nothing, unless it has a TTL', () => {
+test('the same request again changes nothing, unless it has a TTL that counts from now', () => {
   fc.assert(
     fc.property(anyFacts, anyCommand, decidedAt, fc.integer({ min: 1, max: 20 }), (facts, command, moment, later) => {
-      fc.pre(command.end.kind !== 'ttl' && (command.end.kind !== 'at' || command.end.moment > moment + later));
+      fc.pre(command.start === null || command.start > moment + later);
+      fc.pre(
+        (command.end.kind !== 'ttl' || command.start !== null) &&
+          (command.end.kind !== 'at' || command.end.moment > moment + later),
+      );
       const after = applied(facts, accepted(facts, command, moment), moment);
       const { endings, beginnings } = again(after, command, moment + later);
       assert.deepEqual([endings, beginnings], [[], []]);
@@ -164,6 +177,79 @@ test('the same request again changes nothing, unless it has a TTL', () => {
     runs,
   );
 });
+
+test('nobody is ever in two segments of one group, before a write or after it', () => {
+  fc.assert(
+    fc.property(anyFacts, anyCommand, decidedAt, (facts, command, moment) => {
+      const groupOf = (slug: string, at: Moment) => livingAt(facts.definitions, slug, at)!.exclusiveGroup ?? [];
+      for (const each of [facts, applied(facts, accepted(facts, command, moment), moment)]) {
+        for (const at of moments) {
+          const groups = segmentsAt(each, at).flatMap((slug) => groupOf(slug, at));
+          assert.equal(new Set(groups).size, groups.length, `at ${at}`);
+        }
+      }
+    }),
+    runs,
+  );
+});
+
+test('a conflict names another one of the group in which the user is while what is added would last, or two that are added', () => {
+  fc.assert(
+    fc.property(anyFacts, anyCommand, decidedAt, (facts, command, moment) => {
+      const refusal = decide(facts, command, moment);
+      fc.pre('refused' in refusal && refusal.refused === 'group_conflict');
+      const mates = matesOf(facts, command.add, moment);
+      for (const slug of refusal.slugs) {
+        if (command.add.length > 1) assert.ok(command.add.includes(slug)); // A and B: two of one group
+        else assert.ok(mates.includes(slug) && !command.replaceInGroup);
+      }
+      if (command.add.length > 1) return;
+      const { end, start } = command;
+      const until = end.kind === 'never' ? Infinity : end.kind === 'at' ? end.moment : (start ?? moment) + end.milliseconds;
+      const asIfRemoved = decide(facts, { ...command, add: [] }, moment);
+      assert.ok(!('refused' in asIfRemoved));
+      const before = applied(facts, asIfRemoved, moment);
+      const isMet = everMoments.some(
+        (at) => at >= (start ?? moment) && at < until && segmentsAt(before, at).some((slug) => mates.includes(slug)),
+      );
+      assert.ok(isMet, `${refusal.slugs.join()} is in the way at no moment`);
+    }),
+    fewRuns,
+  );
+});
+
+test('making room ends what is by hand in the others of the group, plans too, and leaves what keeps the user out', () => {
+  fc.assert(
+    fc.property(anyFacts, anyCommand, decidedAt, (facts, command, moment) => {
+      fc.pre(command.replaceInGroup);
+      const decision = accepted(facts, command, moment);
+      const mates = matesOf(facts, command.add, moment).filter((slug) => !command.remove.includes(slug));
+      fc.pre(mates.length > 0);
+      const of = (all: Facts) =>
+        toldStays(all, moment, false).filter(({ slug, endsAt }) => mates.includes(slug) && endsAt > moment);
+      const excluded = ({ excluded, startsAt, endsAt }: Stay) => (excluded ? [{ startsAt, endsAt }] : []);
+      const [before, after] = [of(facts), of(applied(facts, decision, moment))];
+      assert.deepEqual(
+        after.filter((stay) => !stay.excluded),
+        [],
+      );
+      assert.equal(after.length, before.flatMap(excluded).length, 'none recorded, none ended');
+    }),
+    fewRuns,
+  );
+});
+
+/** The other living slugs of the groups of these, sorted. */
+function matesOf({ definitions }: Facts, slugs: readonly string[], moment: Moment): string[] {
+  const lives = slugs.map((slug) => livingAt(definitions, slug, moment)!);
+  const groups = new Set(lives.map(({ exclusiveGroup }) => exclusiveGroup));
+  return definitions.segments
+    .filter(
+      (one) => livesAt(one, moment) && one.exclusiveGroup !== null && groups.has(one.exclusiveGroup) && !lives.includes(one),
+    )
+    .map(({ slug }) => slug)
+    .sort();
+}
 
 /** The decision about a command that is not refused; those that are, are no case of these properties. */
 function accepted(facts: Facts, command: Command, moment: Moment): Decision {
