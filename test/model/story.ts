@@ -23,6 +23,33 @@ export const rated = (at: number, slug: string, buckets: number, by = 'ann'): Mo
   buckets,
   by,
 });
+/** In an exclusive group, whose name is the salt. */
+export const grouped = (at: number, slug: string, group: string, buckets = 0, by = 'ann'): ModelCommand => ({
+  kind: 'create',
+  at,
+  slug,
+  buckets,
+  salt: group,
+  group,
+  by,
+});
+/** From a moment to come. */
+export const scheduled = (at: number, slug: string, effectiveAt: number, buckets: number, by = 'ann'): ModelCommand => ({
+  kind: 'percent',
+  at,
+  slug,
+  buckets,
+  effectiveAt,
+  by,
+});
+/** What was scheduled for that moment is taken back. */
+export const cancelled = (at: number, slug: string, effectiveAt: number, by = 'ann'): ModelCommand => ({
+  kind: 'cancel',
+  at,
+  slug,
+  effectiveAt,
+  by,
+});
 export const deleted = (at: number, slug: string, by = 'ann'): ModelCommand => ({ kind: 'delete', at, slug, by });
 export const added = (at: number, slug: string, more: Partial<ModelPatch> = {}) => patched(at, { add: [slug], ...more });
 export const removed = (at: number, slug: string, more: Partial<ModelPatch> = {}) => patched(at, { remove: [slug], ...more });
