@@ -38,6 +38,8 @@ const sessionSettings = {
   datestyle: 'ISO',
   jit: 'off',
   enable_seqscan: 'off',
+  enable_bitmapscan: 'off',
+  max_parallel_workers_per_gather: '0',
   plan_cache_mode: 'force_generic_plan',
   default_transaction_isolation: 'read committed',
   statement_timeout: '10s',

@@ -16,6 +16,16 @@ export function momentText(moment: Moment): string {
 export function parseMomentText(text: string): Moment {
   if (text === 'infinity') return Infinity;
   if (text === '-infinity') return -Infinity;
+  if (text === last.text) return last.moment;
+  const moment = parseFinite(text);
+  last = { text, moment };
+  return moment;
+}
+
+/** Rows that lie together tell the same moments over and over. */
+let last = { text: '', moment: NaN };
+
+function parseFinite(text: string): Moment {
   const parts = /^(\d{4})-(\d\d)-(\d\d) (\d\d):(\d\d):(\d\d)(?:\.(\d{1,3}))?\+00$/.exec(text);
   if (!parts) throw new Error(`not a whole millisecond in UTC: ${text}`);
   const [, year, month, day, hour, minute, second, fraction = '0'] = parts;

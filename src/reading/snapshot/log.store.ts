@@ -110,16 +110,14 @@ export function logStore(database: Database) {
 
     /** The current and planned stays of users, in the transaction of `begin`; each user once, in the order asked. */
     async users(client: DatabaseClient, userIds: readonly string[]): Promise<UserStays[]> {
-      const { rows } = await client.query<UserRow>({ name: 'log.users', text: usersText, values: [userIds] });
-      return [...Map.groupBy(rows, (row) => row.n).values()].map((own) => ({
-        userId: userIds[own[0]!.n - 1]!,
-        revision: own[0]!.revision,
-        stays: own.flatMap((row): PresentStay[] =>
-          row.segment_id === null
-            ? []
-            : [{ segmentId: row.segment_id, startsAt: row.starts_at, endsAt: row.ends_at, excluded: row.excluded }],
-        ),
-      }));
+      const asked = { name: 'log.users', text: usersText, values: [userIds], rowMode: 'array' } as const;
+      const { rows } = await client.query<UserRow>(asked);
+      const users: (UserStays & { stays: PresentStay[] })[] = [];
+      for (const [n, revision, segmentId, startsAt, endsAt, excluded] of rows) {
+        if (n > users.length) users.push({ userId: userIds[n - 1]!, revision, stays: [] });
+        if (segmentId !== null) users.at(-1)!.stays.push({ segmentId, startsAt, endsAt, excluded });
+      }
+      return users;
     },
 
     end: async (client: DatabaseClient): Promise<void> => void (await client.query('commit')),
@@ -207,11 +205,11 @@ interface StateRow {
   clock_after: number;
 }
 
-interface UserRow {
-  n: number;
-  revision: number | null;
-  segment_id: number | null;
-  starts_at: Moment;
-  ends_at: Moment;
-  excluded: boolean;
-}
+type UserRow = [
+  n: number,
+  revision: number | null,
+  segmentId: number | null,
+  startsAt: Moment,
+  endsAt: Moment,
+  excluded: boolean,
+];
