@@ -1,4 +1,5 @@
-import type { Database } from '../db/database.ts';
+import { to as copyTo } from 'pg-copy-streams';
+import type { Database, DatabaseClient } from '../db/database.ts';
 import { momentText } from '../db/moments.ts';
 import type { Moment } from '../timeline/facts.ts';
 
@@ -10,8 +11,11 @@ export interface Member {
 
 export type MembersStore = ReturnType<typeof membersStore>;
 
+/** How long who reads an export may leave its connection without taking a byte. */
+const stallMs = 60_000;
+
 /** Who is in a segment by hand, looked at from the segment. */
-export function membersStore({ pool }: Database) {
+export function membersStore({ pool, connect }: Database) {
   return {
     /** Those in by hand at the moment with an id after `after`, in byte order: by the index `memberships_by_segment`. */
     async list(segmentId: number, moment: Moment, after: string, limit: number): Promise<Member[]> {
@@ -32,8 +36,43 @@ export function membersStore({ pool }: Database) {
       });
       return new Map(rows.map((row) => [row.segment_id, row.members]));
     },
+
+    /**
+     * All who are in by hand at the moment, an id a line in byte order, quoted as RFC 4180 asks: one read of one snapshot, as
+     * fast as it is taken. On a connection of its own, which is there when this returns and ends with the last line or when
+     * the reader leaves off.
+     */
+    async export(segmentId: number, moment: Moment): Promise<AsyncGenerator<Buffer>> {
+      const client = await connect({ queryTimeoutMs: 0 });
+      try {
+        await client.query(`set statement_timeout = 0; set enable_bitmapscan = on; set work_mem = '64MB'`);
+      } catch (error) {
+        await client.end().catch(() => {}); // what went wrong is known already
+        throw error;
+      }
+      return linesOf(client, exportText(segmentId, momentText(moment)));
+    },
   };
 }
+
+async function* linesOf(client: DatabaseClient, query: string): AsyncGenerator<Buffer> {
+  const watchdog = setTimeout(() => void client.end().catch(() => {}), stallMs); // cuts what is under way
+  try {
+    for await (const piece of client.query(copyTo(query)) as AsyncIterable<Buffer>) {
+      watchdog.refresh();
+      yield piece;
+      watchdog.refresh();
+    }
+  } finally {
+    clearTimeout(watchdog);
+    await client.end().catch(() => {}); // the reader has left off, or has been told
+  }
+}
+
+/** COPY takes no parameters; these are a number and a moment of our own. */
+const exportText = (segmentId: number, moment: string) =>
+  `copy (select m.user_id from memberships m where m.segment_id = ${segmentId} and ${inByHand.replaceAll('$2', `'${moment}'`)}
+    order by m.user_id) to stdout (format csv)`;
 
 /** A stay that a later one of the pair has cut does not count, ended or not. */
 const inByHand = `not m.excluded and m.starts_at <= $2 and m.ends_at > $2 and not exists (

@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream';
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { type Static, Type } from 'typebox';
 import { actorOf } from '../http/authenticate.ts';
@@ -202,15 +203,34 @@ export function segmentRoutes(segments: SegmentsService): FastifyPluginAsyncType
         schema: {
           operationId: 'listMembers',
           summary: 'List who is in by hand',
-          description: 'In byte order of their ids.',
+          description:
+            'In byte order of their ids. With `Accept: text/csv` all of them, as one moment had them: a header line `user_id`, then an id a line. Imported again with `replace` it changes nothing.',
           tags,
           params,
           querystring: Type.Object(listParameters, { additionalProperties: false }),
-          response: { 200: MembersBody, 404: answers('segment_not_found') },
+          response: {
+            200: Type.Unsafe<Static<typeof MembersBody> | Readable>({
+              description: 'Who is in by hand',
+              content: { 'application/json': { schema: MembersBody }, 'text/csv': { schema: { type: 'string' } } },
+            }),
+            404: answers('segment_not_found'),
+          },
         },
       },
-      async (request) => {
+      async (request, reply) => {
         const { limit = 100, cursor } = request.query;
+        const isCsv = /\btext\/csv\b/i.test(request.headers.accept ?? '');
+        if (isCsv) {
+          const given = /[?&](limit|cursor)=/.exec(request.url)?.[1]; // a limit that was left out is filled in
+          if (given !== undefined) throw invalid(given, 'pages a list; text/csv is all of it.');
+          const lines = await segments.exportMembers(request.params.slug);
+          return reply
+            .type('text/csv; charset=utf-8')
+            .header('vary', 'accept')
+            .header('content-disposition', `attachment; filename="segmentd-${request.params.slug}.csv"`)
+            .send(Readable.from(withHeader(lines), { objectMode: false }));
+        }
+        void reply.header('vary', 'accept');
         const [after] = cursor === undefined ? [''] : memberCursors.read(cursor);
         const page = await segments.members(request.params.slug, after, limit + 1);
         const shown = page.slice(0, limit);
@@ -221,6 +241,11 @@ export function segmentRoutes(segments: SegmentsService): FastifyPluginAsyncType
       },
     );
   };
+}
+
+async function* withHeader(lines: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  yield Buffer.from('user_id\n');
+  yield* lines;
 }
 
 const presentCounted = ({ segment, moment, members, rolloutEstimate }: CountedSegment) => ({

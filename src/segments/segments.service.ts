@@ -7,7 +7,7 @@ import { momentText } from '../http/moment.ts';
 import { invalid, Problem } from '../http/problem.ts';
 import { noBuckets, percentOf, sizeOf } from '../rollout/ranges.ts';
 import type { Share } from '../rollout/taking.ts';
-import { countBegun, rolloutAt } from '../timeline/definitions.ts';
+import { countBegun, livingOf, rolloutAt } from '../timeline/definitions.ts';
 import type { Moment } from '../timeline/facts.ts';
 import { momentOf } from '../timeline/revision.ts';
 import type { DefinitionsStore, SegmentDefinitions, SegmentRecord } from './definitions.store.ts';
@@ -209,6 +209,12 @@ export function segmentsService(
       return members.list(id, clock.now(), after, limit);
     },
 
+    /** Everybody who is in by hand at this moment, as CSV without a header. 404 `segment_not_found`. */
+    async exportMembers(slug: string): Promise<AsyncIterable<Buffer>> {
+      const { id } = living(await definitions.current(), slug);
+      return members.export(id, clock.now());
+    },
+
     /**
      * Takes so many buckets: of a ring of its own the first, of its group's the lowest free ones. The salt defaults to the
      * slug; in a group it is the group's name. 409 `segment_exists`, `group_full`.
@@ -337,7 +343,3 @@ function living(definitions: SegmentDefinitions, slug: string): SegmentRecord {
   if (!segment) throw new Problem('segment_not_found', `There is no segment ${slug}.`);
   return segment;
 }
-
-/** Nobody deletes ahead of time, so the newest life lives if it has no end. */
-const livingOf = (definitions: SegmentDefinitions, slug: string): SegmentRecord | undefined =>
-  definitions.bySlug.get(slug)?.findLast(({ deletedAt }) => deletedAt === Infinity);

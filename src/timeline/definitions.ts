@@ -26,6 +26,10 @@ export function livingAt<S extends Segment>(definitions: Definitions<S>, slug: s
   return life && livesAt(life, moment) ? life : undefined;
 }
 
+/** The segment that bears the slug by now. Nobody deletes ahead of time, so the newest life lives if it has no end. */
+export const livingOf = <S extends Segment>(definitions: Definitions<S>, slug: string): S | undefined =>
+  definitions.bySlug.get(slug)?.findLast(({ deletedAt }) => deletedAt === Infinity);
+
 /** The rollout in force at a moment of the segment's life: the newest begun, as in `inForce`. */
 export function rolloutAt({ rollouts }: Segment, moment: Moment): Rollout | undefined {
   const newest = rollouts[countBegun(rollouts, moment) - 1];
