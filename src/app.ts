@@ -13,6 +13,7 @@ import { closeConnectionsWhenStopping } from './http/closing.ts';
 import { answerFirst } from './http/fast-path.ts';
 import { describeApi } from './http/openapi.ts';
 import { logRequests, type RequestLogOptions } from './http/request-log.ts';
+import { cutSlowRequests } from './http/slow-requests.ts';
 import { setSecurityHeaders } from './http/security-headers.ts';
 import { answerUnreadable } from './http/unreadable-requests.ts';
 import { answerUnknownRoutes, maxParamLength } from './http/unknown-routes.ts';
@@ -22,6 +23,13 @@ import { membershipsService } from './memberships/memberships.service.ts';
 import { membershipsStore } from './memberships/memberships.store.ts';
 import { makeMetrics, measureRequests } from './http/metrics.ts';
 import { measureSnapshot } from './http/snapshot-metrics.ts';
+import { batchesStore } from './imports/batches.store.ts';
+import { carryOut } from './imports/carrying-out.service.ts';
+import { importRoutes } from './imports/imports.routes.ts';
+import { importsService } from './imports/imports.service.ts';
+import { importsStore } from './imports/imports.store.ts';
+import { type ImportRunner, importRunner } from './imports/runner.service.ts';
+import { stagingStore } from './imports/staging.store.ts';
 import { operatingRoutes } from './operating/operating.routes.ts';
 import { obstaclesOf } from './operating/readiness.store.ts';
 import { follow, type Followed, type Follower } from './reading/follower.service.ts';
@@ -56,15 +64,26 @@ export interface AppOptions {
   readonly database: Database;
   readonly reading: ReadingOptions;
   readonly links: LinkOptions;
+  readonly imports?: ImportOptions;
   readonly logger: FastifyBaseLogger;
   /** Default: slower than a second, and one of a thousand. */
   readonly requestLog?: RequestLogOptions;
 }
 
+export interface ImportOptions {
+  /** Of a file, unpacked. Default 1 GiB. */
+  readonly maxBytes?: number;
+  /** Whether this process carries imports out, besides receiving them. Default true. */
+  readonly isRunner?: boolean;
+  /** Rows that are written together. Default 5,000. */
+  readonly batchSize?: number;
+}
+
 export type App = Awaited<ReturnType<typeof buildApp>>;
 
 /** The whole application on one migrated database. `main.ts` and the tests build the same one. */
-export async function buildApp({ database, reading, links, logger, requestLog = { slowMs: 1000, sample: 0.001 } }: AppOptions) {
+export async function buildApp(options: AppOptions) {
+  const { database, reading, links, imports: importing = {}, logger, requestLog = { slowMs: 1000, sample: 0.001 } } = options;
   const { clock } = database;
   // Longer than answers may be old, so that whoever asks while the database is down learns that it is the answer that is too old.
   const keys = knownKeys(keysStore(database), database, { maxStalenessMs: reading.maxStalenessSeconds * 2_000 });
@@ -89,7 +108,7 @@ export async function buildApp({ database, reading, links, logger, requestLog = 
     genReqId: () => randomUUID(),
     bodyLimit: 1_048_576,
     routerOptions: { maxParamLength },
-    requestTimeout: 60_000,
+    requestTimeout: 0, // see slow-requests.ts
     forceCloseConnections: 'idle',
     return503OnClosing: false, // see closing.ts
     clientErrorHandler: answerUnreadable,
@@ -114,6 +133,7 @@ export async function buildApp({ database, reading, links, logger, requestLog = 
   // Before anything that may refuse, so that refusals have the headers too.
   setSecurityHeaders(app);
   closeConnectionsWhenStopping(app);
+  cutSlowRequests(app, 60_000);
   measureRequests(app, metrics);
   logRequests(app, logger, requestLog);
   authenticate(app, keys.find);
@@ -165,9 +185,32 @@ export async function buildApp({ database, reading, links, logger, requestLog = 
   answerFirst(app, fastRead(reader), { heldKey: keys.inMemory, metrics, logger, requestLog });
   await app.register(membershipRoutes(memberships));
   await app.register(historyRoutes(historyService(facts, settled), links, now));
+  await app.register(fileImports());
   await app.register(operatingRoutes(obstaclesOf(database), metrics));
 
   return app;
+
+  function fileImports() {
+    const { maxBytes = 1_073_741_824, isRunner = true, batchSize } = importing;
+    const owner = randomUUID();
+    const [imports, staging] = [importsStore(database), stagingStore(database)];
+    let runner: ImportRunner | undefined;
+    app.addHook('onReady', async () => {
+      if (!isRunner) return;
+      const parts = { imports, staging, batches: batchesStore(database, definitions), clock, owner, onCommit: wakes.announce };
+      runner = importRunner({
+        imports,
+        staging,
+        owner,
+        carryOut: (job, client, isClosing) =>
+          carryOut(job, client, isClosing, { ...parts, ...(batchSize === undefined ? {} : { batchSize }) }),
+        onFailure: logFailure('an import was interrupted; it is taken up again'),
+      });
+    });
+    app.addHook('onClose', () => runner?.close());
+    const service = importsService({ definitions, imports, staging, clock, owner, maxBytes, onAccepted: () => runner?.wake() });
+    return importRoutes(service, maxBytes);
+  }
 
   function readingFromMemory() {
     const reader = snapshotReader({

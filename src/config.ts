@@ -27,6 +27,12 @@ export const Environment = Type.Object({
     default: 3600,
     description: 'a whole number from 1 to 31536000',
   }),
+  MAX_IMPORT_BYTES: Type.Integer({
+    minimum: 1024,
+    maximum: 1_099_511_627_776,
+    default: 1_073_741_824,
+    description: 'a whole number from 1024 to 1099511627776',
+  }),
   LOG_LEVEL: Type.Enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], {
     default: 'info',
     description: 'fatal, error, warn, info, debug, trace or silent',

@@ -20,7 +20,7 @@ const rules: Record<Kind, { ours: readonly Kind[]; libraries: RegExp }> = {
   pure: { ours: ['pure'], libraries: /^(node:crypto|temporal-polyfill|csv-stringify\/sync)$/ },
   http: {
     ours: ['http', 'schemas', 'pure', 'db'],
-    libraries: /^(fastify|@fastify\/.+|typebox|ajv|find-my-way|helmet|prom-client|node:(http|net|crypto))$/,
+    libraries: /^(fastify|@fastify\/.+|typebox|ajv|find-my-way|helmet|prom-client|node:(http|net|crypto|stream|zlib))$/,
   },
   db: { ours: ['db', 'pure'], libraries: /^(pg|node:.+)$/ },
   wiring: { ours: ['routes', 'service', 'store', 'schemas', 'pure', 'http', 'db', 'wiring'], libraries: /./ },

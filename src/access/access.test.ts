@@ -17,6 +17,11 @@ const needs: Record<string, Scope | 'none'> = {
   'DELETE /v1/segments/{slug}': 'write',
   'DELETE /v1/segments/{slug}/scheduled/{id}': 'write',
   'GET /v1/segments/{slug}/members': 'read',
+  'POST /v1/segments/{slug}/imports': 'write',
+  'GET /v1/imports': 'read',
+  'GET /v1/imports/{id}': 'read',
+  'GET /v1/imports/{id}/rejects': 'read',
+  'DELETE /v1/imports/{id}': 'write',
   'PATCH /v1/users/{user_id}/segments': 'write',
   'GET /v1/users/{user_id}/segments': 'read',
   'POST /v1/lookup': 'read',
@@ -45,7 +50,7 @@ const documented = Object.entries(app.swagger().paths ?? {}).flatMap(([path, met
   })),
 );
 const urlOf = (path: string) =>
-  path.replace('{slug}', 'A').replace('{user_id}', '1').replace('{token}', 'x') +
+  path.replace('{slug}', 'A').replace('{user_id}', '1').replace('{id}', '1').replace('{token}', 'x') +
   (/history|report/.test(path) ? '?month=2025-11' : '');
 
 const revoked = newKey();

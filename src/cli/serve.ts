@@ -49,7 +49,8 @@ export async function serve(): Promise<void> {
       ...(config.REDIS_URL === undefined ? {} : { redisUrl: config.REDIS_URL }),
     };
     const requestLog = { slowMs: config.SLOW_REQUEST_MS, sample: config.LOG_SAMPLE };
-    app = await buildApp({ database, reading, links, logger, requestLog });
+    const imports = { maxBytes: config.MAX_IMPORT_BYTES };
+    app = await buildApp({ database, reading, links, imports, logger, requestLog });
     const address = await listen(app, config);
     await makeFirstKey(keysStore(database), config, address);
     logger.info(`segmentd is ready on ${address}`);

@@ -164,9 +164,7 @@ for (const path of [
   '/v2/segments',
   '/v1/Segments',
   '/v1/segments/A/',
-  '/v1/segments/A/imports',
   '/v1/lookups',
-  '/v1/imports/1',
   '/v1/segments/A/members/1',
   '/openapi',
 ]) {

@@ -23,6 +23,7 @@ export async function describeApi(app: FastifyInstance) {
       tags: [
         { name: 'Segments', description: 'Named sets of users.' },
         { name: 'Users', description: "A user's segments: change, read, explain." },
+        { name: 'Imports', description: 'Files of ids, in and out.' },
         { name: 'History', description: 'Entries and exits, as JSON and as CSV.' },
         { name: 'Operating', description: 'Health and figures.' },
       ],
@@ -68,7 +69,7 @@ function addCommonAnswers(route: RouteOptions) {
   schema.response = {
     400: answers('invalid_request'),
     ...(needsKey ? { 401: answers('unauthorized'), 403: answers('forbidden') } : {}),
-    ...(schema.body ? { 413: answers('body_too_large'), 415: answers('unsupported_media_type') } : {}),
+    ...(schema.body || route.config?.takes ? { 413: answers('body_too_large'), 415: answers('unsupported_media_type') } : {}),
     500: answers('internal_error'),
     ...(needsKey ? { 503: answers('database_unavailable', 'overloaded', 'clock_behind', 'definitions_busy') } : {}),
     ...described(schema.response as Record<string, object>, schema.summary ?? ''),

@@ -1,8 +1,9 @@
+import { plainArray, textArray } from '../db/arrays.ts';
 import type { Database } from '../db/database.ts';
 import { wasRefused } from '../db/failures.ts';
 import { gather } from '../db/gather.ts';
 import { momentText } from '../db/moments.ts';
-import type { Decision, End } from '../timeline/decide.ts';
+import type { Beginning, Decision, Ending } from '../timeline/decide.ts';
 import type { Moment } from '../timeline/facts.ts';
 
 /** A decision about one user and what it was made on. */
@@ -30,7 +31,7 @@ const maxRows = 100;
 
 export function membershipsStore({ pool }: Database) {
   const call = async (changes: readonly DecidedChange[], waits: boolean): Promise<Answer> => {
-    const values = [...valuesOf(changes), waits];
+    const values = [...changeValues(changes), waits];
     return (await pool.query<Answer>({ name: 'memberships.apply', text: applyText, values })).rows[0]!;
   };
 
@@ -82,38 +83,66 @@ interface Answer {
 const outcomeOf = ({ userId }: DecidedChange, { outcome, revision, stale }: Answer): Applied =>
   outcome === 'applied' && !stale.includes(userId) ? { outcome: 'applied', revision: revision! } : { outcome: 'stale' };
 
-function valuesOf(changes: readonly DecidedChange[]): unknown[] {
-  const endings = changes.flatMap(({ userId, decision }) => decision.endings.map((ending) => ({ userId, ...ending })));
-  const beginnings = changes.flatMap(({ userId, decision }) =>
-    decision.beginnings.map((beginning) => ({ userId, ...beginning })),
-  );
+/** The arguments of `apply_changes`, but for `p_waits`. At least one change, all decided on one version of the definitions. */
+export function changeValues(changes: readonly DecidedChange[]): unknown[] {
+  const ends: Rows<Ending> = { users: [], rows: [] };
+  const begins: Rows<Beginning> = { users: [], rows: [] };
+  let decidedAt = 0;
+  for (const { userId, decision, decidedAt: at } of changes) {
+    decidedAt = Math.max(decidedAt, at); // a decision holds for a later moment too, before its goodUntil, which is compared for each
+    for (const ending of decision.endings) {
+      ends.users.push(userId);
+      ends.rows.push(ending);
+    }
+    for (const beginning of decision.beginnings) {
+      begins.users.push(userId);
+      begins.rows.push(beginning);
+    }
+  }
+  const text = momentTexts();
+  const textOrNull = (moment: Moment | null) => (moment === null ? null : text(moment));
   return [
     changes[0]!.version,
-    // A decision holds for a later moment too, before its goodUntil, which is compared for each.
-    Math.max(...changes.map(({ decidedAt }) => decidedAt)) * 1000,
-    changes.map(({ userId }) => userId),
-    changes.map(({ revision }) => revision),
-    changes.map(({ decision }) => momentText(decision.goodUntil)),
-    endings.map(({ userId }) => userId),
-    endings.map(({ segmentId }) => segmentId),
-    endings.map(({ startsAt }) => momentText(startsAt)),
-    endings.map(({ endsAt }) => endsAt && momentText(endsAt)),
-    endings.map(({ cause }) => cause),
-    endings.map(({ by }) => by),
-    beginnings.map(({ userId }) => userId),
-    beginnings.map(({ segmentId }) => segmentId),
-    beginnings.map(({ excluded }) => excluded),
-    beginnings.map(({ startsAt }) => startsAt && momentText(startsAt)),
-    beginnings.map(({ end }) => endText(end)),
-    beginnings.map(({ end }) => ttlText(end)),
-    beginnings.map(({ since }) => since && momentText(since)),
-    beginnings.map(({ cause }) => cause),
-    beginnings.map(({ by }) => by),
+    decidedAt * 1000,
+    textArray(changes.map(({ userId }) => userId)),
+    plainArray(changes.map(({ revision }) => revision)),
+    textArray(changes.map(({ decision }) => text(decision.goodUntil))),
+    textArray(ends.users),
+    plainArray(ends.rows.map(({ segmentId }) => segmentId)),
+    textArray(ends.rows.map(({ startsAt }) => text(startsAt))),
+    textArray(ends.rows.map(({ endsAt }) => textOrNull(endsAt))),
+    textArray(ends.rows.map(({ cause }) => cause)),
+    textArray(ends.rows.map(({ by }) => by)),
+    textArray(begins.users),
+    plainArray(begins.rows.map(({ segmentId }) => segmentId)),
+    plainArray(begins.rows.map(({ excluded }) => excluded)),
+    textArray(begins.rows.map(({ startsAt }) => textOrNull(startsAt))),
+    textArray(begins.rows.map(({ end }) => (end.kind === 'at' ? text(end.moment) : null))),
+    textArray(begins.rows.map(({ end }) => (end.kind === 'ttl' ? `${end.milliseconds} milliseconds` : null))),
+    textArray(begins.rows.map(({ since }) => textOrNull(since))),
+    textArray(begins.rows.map(({ cause }) => cause)),
+    textArray(begins.rows.map(({ by }) => by)),
   ];
 }
 
-const endText = (end: End) => (end.kind === 'at' ? momentText(end.moment) : null);
-const ttlText = (end: End) => (end.kind === 'ttl' ? `${end.milliseconds} milliseconds` : null);
+interface Rows<Row> {
+  /** Whose each row is. */
+  readonly users: string[];
+  readonly rows: Row[];
+}
+
+/** Makes the text of a moment once for as long as the same one is asked for: those of a batch hardly differ. */
+function momentTexts() {
+  let known: Moment = Infinity;
+  let text = momentText(known);
+  return (moment: Moment): string => {
+    if (moment !== known) {
+      known = moment;
+      text = momentText(moment);
+    }
+    return text;
+  };
+}
 
 const applyText = `select outcome, revision, stale, busy
   from apply_changes($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)`;

@@ -19,6 +19,11 @@ export interface Command {
   readonly end: End;
   /** Whether what stands in the way in the exclusive groups of `add` ends. Not together with a start. */
   readonly replaceInGroup: boolean;
+  /**
+   * Of a row of a file that takes the place of who is in by hand: plans stay, who is in keeps the end unless one is given,
+   * and a removal concerns only whose unbroken stretch began before this moment. Left out: an ordinary command.
+   */
+  readonly replacement?: Moment;
   /** The name of the key. */
   readonly actor: string;
   readonly cause: CommandCause;
@@ -198,9 +203,12 @@ function adding(facts: Facts, segment: Segment, command: Command, moment: Moment
   if (start !== null) return planning(facts, segment, start, command, moment);
   const { present, planned } = standing(facts, segment, moment);
   const member = present?.excluded === false ? present : undefined;
-  if (member && planned.length === 0 && hasEnd(member, end)) return nothing;
+  const isReplacing = command.replacement !== undefined;
+  const replaced = isReplacing ? [] : planned;
+  const keepsEnd = isReplacing && end.kind === 'never';
+  if (member && replaced.length === 0 && (keepsEnd || hasEnd(member, end))) return nothing;
   return {
-    endings: [...(present ? [present] : []), ...planned].map((stay) => ending(stay, cause, by)),
+    endings: [...(present ? [present] : []), ...replaced].map((stay) => ending(stay, cause, by)),
     beginning: { segmentId: segment.id, startsAt: null, excluded: false, end, since: member?.since ?? null, cause, by },
   };
 }
@@ -227,9 +235,11 @@ function planning(facts: Facts, segment: Segment, start: Moment, command: Comman
   };
 }
 
-function removing(facts: Facts, segment: Segment, { actor, cause }: Command, moment: Moment): Step {
-  const { present, planned } = standing(facts, segment, moment);
+function removing(facts: Facts, segment: Segment, { actor, cause, replacement }: Command, moment: Moment): Step {
+  const { present, planned: allPlanned } = standing(facts, segment, moment);
   const isExcluded = present?.excluded === true;
+  if (replacement !== undefined && (!present || isExcluded || present.since >= replacement)) return nothing;
+  const planned = replacement === undefined ? allPlanned : [];
   const exclude = !isExcluded && segment.rollouts.some((rollout) => rollout.endsAt > moment && rollout.ranges.length > 0);
   return {
     endings: [...(present && !isExcluded ? [present] : []), ...planned].map((stay) => ending(stay, cause, actor)),

@@ -14,6 +14,10 @@ for (let i = 0; i < times; i++) {
     assert.deepEqual(await hurt({ seed: seed + i }), []);
   });
 
+  test(`nor while two processes import files of the same users into the same segments (RACE_SEED=${seed + i})`, async () => {
+    assert.deepEqual(await hurt({ seed: seed + i, withImports: true }), []);
+  });
+
   test(`fifty PATCHes on one user give the result of a serial order (RACE_SEED=${seed + i})`, () => fiftyOnOne(seed + i));
 }
 

@@ -1,3 +1,4 @@
+import { finished } from '../support/imports.ts';
 import pg from 'pg';
 import { factsStore } from '../../src/reading/facts.store.ts';
 import { definitionsStore } from '../../src/segments/definitions.store.ts';
@@ -13,6 +14,8 @@ export interface Scenario {
   fault?: { functionName: string; from: string; to: string };
   /** Calls of each of the two processes' writers. */
   rounds?: number;
+  /** Whether files of the same users are imported meanwhile. */
+  withImports?: boolean;
 }
 
 const users = ['u1', 'u2', 'u3'];
@@ -23,9 +26,9 @@ const slugs = ['A', 'B', 'C', 'D'];
  * again and given other percentages, readers ask about moments just passed, and a foreign transaction idles in another
  * database. Answers all that is wrong afterwards.
  */
-export async function hurt({ seed, fault, rounds = 60 }: Scenario): Promise<string[]> {
+export async function hurt({ seed, fault, rounds = 60, withImports = false }: Scenario): Promise<string[]> {
   const random = randomSource(seed);
-  const first = await startApp();
+  const first = await startApp({ imports: { batchSize: 3 } });
   const second = await first.another();
   if (fault) await plant(first, fault);
   await using foreign = await idleElsewhere(first);
@@ -40,11 +43,12 @@ export async function hurt({ seed, fault, rounds = 60 }: Scenario): Promise<stri
 
   const writers = Array.from({ length: 8 }, (_, i) => write(i % 2 ? second : first.call, random, rounds, acknowledged, note));
   const definitions = redefine(first.call, random, () => isRunning, note);
+  const importers = withImports ? [first.call, second].map((call) => importFiles(call, random, () => isRunning, note)) : [];
   const readers = [first.call, second].map((call) => readThePast(call, random, () => isRunning, asked));
   await Promise.allSettled(writers);
   isRunning = false;
-  await Promise.allSettled([...writers, definitions, ...readers]); // none may go on when another has failed
-  await Promise.all([...writers, definitions, ...readers]);
+  await Promise.allSettled([...writers, definitions, ...importers, ...readers]); // none may go on when another has failed
+  await Promise.all([...writers, definitions, ...importers, ...readers]);
 
   const changed = await changedAnswers(first.call, asked);
   return [...unexpected, ...changed, ...(await brokenAcknowledgements(first, acknowledged)), ...(await brokenFacts(first))];
@@ -62,6 +66,26 @@ async function write(call: Call, random: Random, rounds: number, acknowledged: A
     const { status, body, text } = await call('PATCH', `/v1/users/${userId}/segments`, { add, remove, ...end });
     if (status === 200) acknowledged.push({ userId, named, answer: body as Acknowledged['answer'] });
     else if (status !== 404 && !(status === 400 && text.includes('must lie in the future'))) note(`PATCH: ${status} ${text}`);
+  }
+}
+
+/** Files of some of the users, one after the other; what was received is accounted for to the last row. */
+async function importFiles(call: Call, random: Random, isRunning: () => boolean, note: (what: string) => void) {
+  while (isRunning()) {
+    const operation = random.one(['add', 'add', 'remove', 'replace']);
+    const end = operation !== 'remove' && random.chance(0.3) ? '&ttl_seconds=1' : '';
+    const file = users.filter(() => random.chance(0.7)).join('\n');
+    const headers = { 'content-type': 'text/plain' };
+    const sent = await call('POST', `/v1/segments/${random.one(slugs)}/imports?operation=${operation}${end}`, file, headers);
+    if (sent.status === 404) continue; // the segment was being made anew
+    if (sent.status !== 202) {
+      note(`an import: ${sent.status} ${sent.text}`);
+      continue;
+    }
+    const { state, error, received, applied, unchanged, rejected } = await finished(call, sent.body.id);
+    if (state === 'failed' && error === 'segment_deleted') continue;
+    if (state !== 'done' || received !== applied + unchanged + rejected)
+      note(`an import ended as ${state}, ${error}: ${received} rows, ${applied} ${unchanged} ${rejected}`);
   }
 }
 

@@ -2,7 +2,7 @@ import { after } from 'node:test';
 import pino from 'pino';
 import { newKey, type Scope, sha256Of } from '../../src/access/key.ts';
 import { keysStore } from '../../src/access/keys.store.ts';
-import { type App, buildApp, type ReadingOptions } from '../../src/app.ts';
+import { type App, buildApp, type ImportOptions, type ReadingOptions } from '../../src/app.ts';
 import { cloneDatabase, openAgain, type TestDatabase } from './database.ts';
 import { contractOf } from './contract.ts';
 
@@ -43,6 +43,7 @@ export async function startApp(
     ttlSeconds?: number;
     publicUrl?: string | null;
     reading?: Partial<ReadingOptions>;
+    imports?: ImportOptions;
     database?: TestDatabase;
   } = {},
 ): Promise<TestApp> {
@@ -61,6 +62,7 @@ export async function startApp(
         ttlSeconds: options.ttlSeconds ?? 3600,
         publicUrl: options.publicUrl ?? null,
       },
+      ...(options.imports ? { imports: options.imports } : {}),
       logger: pino({ level: options.logLevel ?? process.env.TEST_LOG_LEVEL ?? 'fatal' }),
     });
     after(() => app.close());

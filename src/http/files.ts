@@ -1,0 +1,63 @@
+import { createGunzip } from 'node:zlib';
+import { pipeline, type Readable } from 'node:stream';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { Problem } from './problem.ts';
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** The media types of a route that reads its body as it arrives, in words. */
+    takes?: string;
+  }
+}
+
+/** How long a file may go without a byte before its connection is cut. */
+const stallMs = 60_000;
+
+const charset = /;\s*charset\s*=\s*"?([\w-]+)"?/i;
+
+/** Lets the routes of this plugin take files as they arrive: `text/csv` and `text/plain`, plain or `gzip`, and no JSON. */
+export function takeFiles(app: FastifyInstance, maxBytes: number) {
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser(['text/csv', 'text/plain'], (_request, payload, done) => done(null, payload));
+  app.addHook('preParsing', (request, _reply, _payload, done) => {
+    const { 'content-type': type = '', 'content-encoding': encoding = 'identity', 'content-length': length } = request.headers;
+    if (request.routeOptions.config.takes === undefined) return done();
+    if (Number(length ?? 0) > maxBytes) return done(tooLarge(maxBytes, Number(length)));
+    if (!/^text\/(csv|plain)\s*(;|$)/i.test(type))
+      return done(new Problem('unsupported_media_type', `Send ${request.routeOptions.config.takes}.`));
+    const letters = charset.exec(type)?.[1] ?? 'utf-8';
+    if (!/^(utf-?8|us-ascii|iso-8859-1|windows-1252)$/i.test(letters))
+      return done(new Problem('unsupported_media_type', `The charset must be UTF-8; got ${letters}.`));
+    if (!/^(identity|gzip|x-gzip)$/i.test(encoding))
+      return done(
+        new Problem('unsupported_media_type', `The Content-Encoding must be gzip or left out; got ${encoding.slice(0, 60)}.`),
+      );
+    done();
+  });
+}
+
+const tooLarge = (maxBytes: number, announced: number) =>
+  new Problem(
+    'body_too_large',
+    `A file may have ${maxBytes.toLocaleString('en')} bytes at most; ${announced.toLocaleString('en')} were announced.`,
+  );
+
+/** The bytes of a file, unpacked. Throws 400 where they are no gzip; ends with an error where the sender goes away. */
+export async function* bytesOf(request: FastifyRequest): AsyncGenerator<Buffer> {
+  const body = (request.body ?? []) as Readable;
+  const watchdog = setTimeout(() => request.raw.destroy(new Error(`no byte of the file came for ${stallMs} ms`)), stallMs);
+  const isPacked = /gzip/i.test(request.headers['content-encoding'] ?? '');
+  const bytes = isPacked ? pipeline(body, createGunzip(), () => {}) : body; // what breaks is thrown to who reads
+  try {
+    for await (const piece of bytes as AsyncIterable<Buffer>) {
+      watchdog.refresh();
+      yield piece;
+    }
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && String(error.code).startsWith('Z_'))
+      throw new Problem('invalid_request', 'The body is no gzip, or is cut short.', { cause: error });
+    throw error;
+  } finally {
+    clearTimeout(watchdog);
+  }
+}

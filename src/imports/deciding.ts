@@ -1,0 +1,53 @@
+import { type Command, decide, type Decision } from '../timeline/decide.ts';
+import type { Facts, Moment } from '../timeline/facts.ts';
+import type { RejectReason } from './rows.ts';
+
+/** What an import asks of each of its users. */
+export interface ImportCommand {
+  readonly operation: 'add' | 'remove' | 'replace';
+  /** `Infinity` without a TTL. */
+  readonly endsAt: Moment;
+  readonly replaceInGroup: boolean;
+  readonly createdBy: string;
+  readonly createdAt: Moment;
+}
+
+/** `goes`: the user is one whom a replacing file lacks. */
+export function commandFor(
+  slug: string,
+  { operation, endsAt, replaceInGroup, createdBy, createdAt }: ImportCommand,
+  goes: boolean,
+): Command {
+  const isAdding = operation !== 'remove' && !goes;
+  return {
+    add: isAdding ? [slug] : [],
+    remove: isAdding ? [] : [slug],
+    start: null,
+    end: endsAt === Infinity || !isAdding ? { kind: 'never' } : { kind: 'at', moment: endsAt },
+    replaceInGroup: isAdding && replaceInGroup,
+    ...(operation === 'replace' ? { replacement: createdAt } : {}),
+    actor: createdBy,
+    cause: 'import',
+  };
+}
+
+/** What becomes of one row. */
+export type RowDecision =
+  | { readonly kind: 'change'; readonly decision: Decision }
+  | { readonly kind: 'unchanged' }
+  | { readonly kind: 'rejected'; readonly reason: RejectReason }
+  | { readonly kind: 'segment_deleted' };
+
+/** By the same rules as anybody's change of one user. */
+export function decideRow(facts: Facts, command: Command, moment: Moment): RowDecision {
+  const decision = decide(facts, command, moment);
+  if (!('refused' in decision)) {
+    const isChange = decision.endings.length + decision.beginnings.length > 0;
+    return isChange ? { kind: 'change', decision } : { kind: 'unchanged' };
+  }
+  const { refused } = decision;
+  if (refused === 'segment_not_found') return { kind: 'segment_deleted' };
+  if (refused === 'group_conflict') return { kind: 'rejected', reason: 'group_conflict' };
+  if (refused === 'end_not_future') return { kind: 'rejected', reason: 'expired' };
+  throw new Error(`a row of an import was refused: ${refused}`); // a file plans nothing, and its end was checked
+}

@@ -1,0 +1,139 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { gzipSync } from 'node:zlib';
+import { startApp } from '../../test/support/app.ts';
+import { importFile } from '../../test/support/imports.ts';
+
+const { call } = await startApp({ imports: { batchSize: 3 } });
+const segments = async (userId: string) => (await call('GET', `/v1/users/${userId}/segments?last_revision=true`)).body.segments;
+const counts = ({ state, received, applied, unchanged, rejected, removed }: Record<string, unknown>) => [
+  state,
+  received,
+  applied,
+  unchanged,
+  rejected,
+  removed,
+];
+
+test('puts everybody in, says what it refused with its line, and keeps the good rows', async () => {
+  await call('POST', '/v1/segments', { slug: 'A' });
+  const file = '\u{feff}user_id\r\nu1\r\n\r\n "u2" \r\nu3,x\r\nu 4\r\nu1\r\nu5';
+  const done = await importFile(call, 'A', 'operation=add', file);
+  assert.deepEqual(counts(done), ['done', 6, 3, 0, 3, 0]);
+  for (const id of ['u1', 'u2', 'u5']) assert.deepEqual(await segments(id), ['A']);
+  const { text } = await call('GET', `/v1/imports/${done.id}/rejects`);
+  assert.equal(text, 'line,value,reason\r\n5,"u3,x",too_many_columns\r\n6,u 4,invalid_user_id\r\n7,u1,duplicate\r\n');
+  const again = await importFile(call, 'A', 'operation=add', gzipSync('u1\nu2\nu5\n'), {
+    'content-encoding': 'gzip',
+    'content-type': 'text/plain',
+  });
+  assert.deepEqual(counts(again), ['done', 3, 0, 3, 0, 0]);
+  assert.equal(again.revision, null);
+});
+
+test('replace makes those in by hand exactly the ones of the file', async () => {
+  await call('POST', '/v1/segments', { slug: 'R' });
+  await importFile(call, 'R', 'operation=add', 'a\nb\nc\nd\ne\n');
+  await importFile(call, 'R', 'operation=add&ttl_seconds=3600', 'x\n');
+  const done = await importFile(call, 'R', 'operation=replace', 'c\nx\nz\n');
+  assert.deepEqual(counts(done), ['done', 3, 1, 2, 0, 4]);
+  const { body } = await call('GET', '/v1/segments/R/members');
+  assert.deepEqual(
+    body.members.map((one: { user_id: string }) => one.user_id),
+    ['c', 'x', 'z'],
+  );
+  assert.ok(body.members[1].until);
+});
+
+test('what is exported and imported again with replace changes nothing, ends, plans and odd ids included', async () => {
+  await call('POST', '/v1/segments', { slug: 'X', percent: 20 });
+  const odd = ['user_id', 'a,b', '"q"', "o'k", '\\.', '=1+1', '-x', '\\N', 'null', '~!'];
+  await importFile(call, 'X', 'operation=add', odd.join('\n'), { 'content-type': 'text/plain' });
+  await importFile(call, 'X', 'operation=add&ttl_seconds=900', 'brief\nbriefer\n');
+  await call('PATCH', '/v1/users/planned/segments', { add: ['X'], starts_at: '2999-01-01T00:00:00Z' });
+  await call('PATCH', '/v1/users/out/segments', { remove: ['X'] });
+  const before = await call('GET', '/v1/segments/X/members');
+  const exported = await call('GET', '/v1/segments/X/members', undefined, { accept: 'text/csv' });
+  assert.equal(exported.headers['content-type'], 'text/csv; charset=utf-8', exported.text);
+  const done = await importFile(call, 'X', 'operation=replace', exported.text);
+  assert.deepEqual(counts(done), ['done', 12, 0, 12, 0, 0]);
+  assert.deepEqual((await call('GET', '/v1/segments/X/members')).body, before.body);
+  assert.equal((await call('GET', '/v1/users/planned/memberships')).body.memberships.length, 1);
+  assert.equal((await call('GET', '/v1/segments/X/members?limit=5', undefined, { accept: 'text/csv' })).status, 400);
+});
+
+test('an end that has passed, a taken group and a deleted segment are told', async () => {
+  for (const slug of ['G1', 'G2']) await call('POST', '/v1/segments', { slug, exclusive_group: 'G' });
+  await importFile(call, 'G1', 'operation=add', 'g1\ng2\n');
+  const refused = await importFile(call, 'G2', 'operation=add', 'g2\ng3\n');
+  assert.deepEqual(counts(refused), ['done', 2, 1, 0, 1, 0]);
+  assert.match((await call('GET', `/v1/imports/${refused.id}/rejects`)).text, /1,g2,group_conflict/);
+  const swapped = await importFile(call, 'G2', 'operation=add&replace_in_group=true', 'g2\ng3\n');
+  assert.deepEqual(counts(swapped), ['done', 2, 1, 1, 0, 0]);
+  assert.deepEqual(await segments('g2'), ['G2']);
+  const { body } = await call('GET', '/v1/users/g2/history?from=2020-01-01T00:00:00Z&to=2999-01-01T00:00:00Z');
+  assert.deepEqual(
+    body.events.map(({ segment, operation, cause }: Record<string, string>) => `${operation} ${segment} ${cause}`),
+    ['add G1 import', 'remove G1 import', 'add G2 import'],
+  );
+});
+
+test('a removal under a percentage keeps them out, as a request would', async () => {
+  await call('POST', '/v1/segments', { slug: 'P', percent: 100 });
+  const done = await importFile(call, 'P', 'operation=remove', 'p1\np2\n');
+  assert.deepEqual(counts(done), ['done', 2, 2, 0, 0, 0]);
+  assert.equal((await call('GET', '/v1/users/p1/segments/P')).body.because, 'excluded');
+});
+
+test('an Idempotency-Key makes a repeat answer the first import, and is refused for another one', async () => {
+  await call('POST', '/v1/segments', { slug: 'K' });
+  const headers = { 'content-type': 'text/plain', 'idempotency-key': 'one' };
+  const send = (query: string, file: string) => call('POST', `/v1/segments/K/imports?${query}`, file, headers);
+  const first = await send('operation=add', 'a\n');
+  assert.equal((await send('operation=add', 'a\n')).body.id, first.body.id);
+  for (const [query, file] of [
+    ['operation=remove', 'a\n'],
+    ['operation=add', 'b\n'],
+    ['operation=add&ttl_seconds=5', 'a\n'],
+  ] as const) {
+    const { status, body } = await send(query, file);
+    assert.deepEqual([status, body.code], [409, 'idempotency_key_reused']);
+  }
+  assert.equal(first.headers.location, `/v1/imports/${first.body.id}`);
+});
+
+test('what makes no sense is refused, and changes nothing', async () => {
+  await call('POST', '/v1/segments', { slug: 'N' });
+  const send = (query: string, headers: Record<string, string> = {}, file: string | Buffer = 'a\n') =>
+    call('POST', `/v1/segments/N/imports?${query}`, file, { 'content-type': 'text/csv', ...headers });
+  for (const [answer, status, code] of [
+    [await send(''), 400, 'invalid_request'],
+    [await send('operation=put'), 400, 'invalid_request'],
+    [await send('operation=add&ttl_seconds=0'), 400, 'invalid_request'],
+    [await send('operation=add&ttl_seconds=99999999999999'), 400, 'invalid_request'],
+    [await send('operation=remove&ttl_seconds=5'), 400, 'invalid_request'],
+    [await send('operation=remove&replace_in_group=true'), 400, 'invalid_request'],
+    [await send('operation=add', { 'idempotency-key': '' }), 400, 'invalid_request'],
+    [await send('operation=add', { 'content-encoding': 'gzip' }), 400, 'invalid_request'],
+    [await send('operation=add', { 'content-encoding': 'br' }), 415, 'unsupported_media_type'],
+    [await send('operation=add', { 'content-type': 'application/json' }), 415, 'unsupported_media_type'],
+    [await send('operation=add', { 'content-type': 'text/csv; charset=utf-16' }), 415, 'unsupported_media_type'],
+    [
+      await call('POST', '/v1/segments/NOWHERE/imports?operation=add', 'a', { 'content-type': 'text/csv' }),
+      404,
+      'segment_not_found',
+    ],
+    [await call('GET', '/v1/imports/1'), 404, 'import_not_found'],
+  ] as const) {
+    assert.deepEqual([answer.status, answer.body.code], [status, code], answer.text);
+  }
+  assert.equal((await call('GET', '/v1/segments/N')).body.members, 0);
+});
+
+test('imports are listed, oldest first, by segment and state', async () => {
+  const { body } = await call('GET', '/v1/imports?segment=R&limit=2');
+  assert.equal(body.imports.length, 2);
+  const rest = await call('GET', `/v1/imports?segment=R&limit=2&cursor=${body.next_cursor}`);
+  assert.deepEqual([rest.body.imports.length, rest.body.imports[0].operation, rest.body.next_cursor], [1, 'replace', null]);
+  assert.deepEqual((await call('GET', '/v1/imports?segment=R&state=cancelled')).body.imports, []);
+});

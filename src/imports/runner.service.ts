@@ -1,0 +1,96 @@
+import type { DatabaseClient } from '../db/database.ts';
+import { failureOf } from '../db/failures.ts';
+import type { Import, ImportsStore } from './imports.store.ts';
+import type { StagingStore } from './staging.store.ts';
+import { Stopped } from './stopped.ts';
+
+export interface RunnerOptions {
+  readonly imports: ImportsStore;
+  readonly staging: StagingStore;
+  /** Names this process among all that share the database: a UUID. */
+  readonly owner: string;
+  /** Does the work, on a connection of its own; ends early with `Stopped`. */
+  readonly carryOut: (job: Import, client: DatabaseClient, isClosing: () => boolean) => Promise<void>;
+  readonly onFailure: (error: unknown) => void;
+}
+
+export type ImportRunner = ReturnType<typeof importRunner>;
+
+/** How many imports a process works on at a time: a small file need not wait for a large one. */
+const slots = 2;
+/** How often it looks for those whose process is gone. */
+const pollMs = 2_000;
+const renewMs = 5_000;
+/** After so many failures at the same place, which no outage explains, an import is given up. */
+const maxAttempts = 10;
+
+/** Takes up what was received, here or elsewhere, and what another process has left, until it is closed. */
+export function importRunner(options: RunnerOptions) {
+  const { imports, staging, owner, carryOut, onFailure } = options;
+  const closing = new AbortController();
+  const isClosing = () => closing.signal.aborted;
+  const sleepers = new Set<() => void>();
+
+  const sleep = (milliseconds: number) =>
+    new Promise<void>((resolve) => {
+      if (isClosing()) return resolve();
+      const end = () => {
+        clearTimeout(timer);
+        sleepers.delete(end);
+        resolve();
+      };
+      const timer = setTimeout(end, milliseconds);
+      sleepers.add(end);
+    });
+
+  const runOne = async (job: Import): Promise<void> => {
+    const renewing = setInterval(() => void imports.renew(job.id, owner).catch(onFailure), renewMs);
+    let client: DatabaseClient | undefined;
+    try {
+      if (job.attempts > maxAttempts) {
+        await imports.finish(job.id, owner, 'failed', 'internal_error');
+        return;
+      }
+      client = await staging.open();
+      await carryOut(job, client, isClosing);
+    } catch (error) {
+      if (!(error instanceof Stopped)) {
+        onFailure(error);
+        await sleep(failureOf(error) ? 1_000 : 200);
+      }
+      await imports.release(job.id, owner).catch(onFailure);
+    } finally {
+      clearInterval(renewing);
+      await client?.end().catch(() => {}); // what it held is the server's to drop
+    }
+  };
+
+  const work = async () => {
+    while (!isClosing()) {
+      try {
+        const job = await imports.claim(owner);
+        if (job) await runOne(job);
+        else await sleep(pollMs);
+      } catch (error) {
+        if (!isClosing()) onFailure(error);
+        await sleep(pollMs);
+      }
+    }
+  };
+  const working = Promise.all(Array.from({ length: slots }, work));
+  const wake = () => {
+    for (const end of sleepers) end();
+  };
+
+  return {
+    /** Something was accepted. */
+    wake,
+
+    /** Ends after the batch that is being written; another process goes on. */
+    async close(): Promise<void> {
+      closing.abort();
+      wake();
+      await working;
+    },
+  };
+}
