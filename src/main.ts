@@ -1,7 +1,9 @@
 #!/usr/bin/env node
 import { parseArgs } from 'node:util';
 import { CommandError, connect } from './cli/connect.ts';
+import { exportFile, importFile } from './cli/files.ts';
 import { keys } from './cli/keys.ts';
+import { seed } from './cli/seed.ts';
 import { serve } from './cli/serve.ts';
 import { ConfigError, readConfig } from './config.ts';
 import { EmbeddedPostgresError } from './db/embedded/embedded.ts';
@@ -15,9 +17,15 @@ const help = `segmentd: who is in which segment, who was, and why
                                                make a key and print it, this once
   segmentd keys list                           list the keys
   segmentd keys revoke --name NAME             end a key; its name is never given again
+  segmentd import SLUG FILE [--operation add|remove|replace] [--ttl 2d] [--replace-in-group]
+                                               send a file of user ids to a running service
+  segmentd export SLUG [--output FILE]         who is in a segment by hand, from a running service
+  segmentd seed [--users N] [--segments N]     fill a running service with demo data
   segmentd --help                              this text
 
 A SCOPE is read, write or admin; each includes those before it.
+The commands for a running service reach it at SEGMENTD_URL or --url (http://127.0.0.1:8080), with the key in SEGMENTD_KEY.
+import exits with 0, or 3 where rows were rejected (they are then in FILE.rejects.csv), 1 where it failed, 130 after Ctrl-C.
 Settings come from the environment and from .env in the working folder: see the table in README.md.
 Without DATABASE_URL a PostgreSQL of its own is run, with its data in DATA_DIR (./data).
 `;
@@ -25,21 +33,42 @@ Without DATABASE_URL a PostgreSQL of its own is run, with its data in DATA_DIR (
 const print = (line: string) => void process.stdout.write(`${line}\n`);
 const log = (line: string) => void process.stderr.write(`${line}\n`);
 
+/** How many words a command takes behind its name. */
+const operands: Record<string, number> = { keys: 1, import: 2, export: 1 };
+
 async function run(): Promise<void> {
   const { values, positionals } = parse();
   const [command, action, extra] = positionals;
-  const surplus = command === 'keys' ? extra : action;
+  const surplus = positionals[1 + (operands[command ?? ''] ?? 0)];
   if (surplus !== undefined) throw new CommandError(`${command} takes no ${JSON.stringify(surplus)}. See segmentd --help.`);
   if (values.help || command === 'help') return void process.stdout.write(help);
   if (command === 'serve') return serve();
   if (command === 'migrate') return runMigrate();
   if (command === 'keys') return keys(action, values, print, log);
-  throw new CommandError(`${command === undefined ? 'Say what to do' : `There is no command ${command}`}. See segmentd --help.`);
+  if (command === 'import')
+    process.exitCode = await importFile(action, extra, { ...values, replaceInGroup: values['replace-in-group'] }, log);
+  else if (command === 'export') process.exitCode = await exportFile(action, values);
+  else if (command === 'seed') process.exitCode = await seed(values, log);
+  else
+    throw new CommandError(
+      `${command === undefined ? 'Say what to do' : `There is no command ${command}`}. See segmentd --help.`,
+    );
 }
 
 function parse() {
   try {
-    const options = { help: { type: 'boolean', short: 'h' }, name: { type: 'string' }, scope: { type: 'string' } } as const;
+    const options = {
+      help: { type: 'boolean', short: 'h' },
+      name: { type: 'string' },
+      scope: { type: 'string' },
+      url: { type: 'string' },
+      operation: { type: 'string' },
+      ttl: { type: 'string' },
+      'replace-in-group': { type: 'boolean' },
+      output: { type: 'string' },
+      users: { type: 'string' },
+      segments: { type: 'string' },
+    } as const;
     return parseArgs({ options, allowPositionals: true });
   } catch (error) {
     throw new CommandError(`${(error as Error).message.split('. ', 1)[0]!.replace(/\.$/, '')}. See segmentd --help.`, {

@@ -1,0 +1,191 @@
+import { randomUUID } from 'node:crypto';
+import { createWriteStream, openAsBlob } from 'node:fs';
+import { access, rename, rm } from 'node:fs/promises';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { setTimeout as wait } from 'node:timers/promises';
+import { CommandError } from './connect.ts';
+import { progressLine, secondsOf } from './progress.ts';
+import { send, type Server, serverOf, Unreachable } from './server.ts';
+
+export interface FileOptions {
+  readonly url?: string | undefined;
+  readonly operation?: string | undefined;
+  readonly ttl?: string | undefined;
+  readonly output?: string | undefined;
+  readonly replaceInGroup?: boolean | undefined;
+}
+
+type Log = (line: string) => void;
+
+interface Told {
+  id: string;
+  state: string;
+  received: number;
+  applied: number;
+  unchanged: number;
+  rejected: number;
+  removed: number;
+  error: string | null;
+}
+
+/** Tries of a service that does not answer, a second apart: the same Idempotency-Key makes a repeat harmless. */
+const tries = 30;
+const pollMs = 250;
+
+/**
+ * `import SLUG FILE`: sends the file and shows how far it is. The exit code: 0 done, 3 done with rejected rows, which are then
+ * beside the file in `FILE.rejects.csv`, 1 failed, 130 cancelled by Ctrl-C: what was applied stays.
+ */
+export async function importFile(
+  slug: string | undefined,
+  file: string | undefined,
+  options: FileOptions,
+  log: Log,
+): Promise<number> {
+  if (slug === undefined || file === undefined) throw new CommandError('import takes a slug and a file. See segmentd --help.');
+  const query = queryOf(options);
+  const server = serverOf(options.url);
+  await access(file).catch((error: unknown) => {
+    throw new CommandError(`${file} cannot be read: ${(error as Error).message}.`);
+  });
+  const stopping = new AbortController();
+  const stop = () => stopping.abort();
+  process.once('SIGINT', stop).once('SIGTERM', stop);
+  const show = shower(log);
+  let id: string | undefined;
+  try {
+    const sent = await again(() => post(server, slug, query, file, stopping.signal), stopping.signal);
+    ({ id } = sent);
+    const told = await followed(server, sent, show, stopping.signal);
+    show.end();
+    return await concluded(server, told, file, log);
+  } catch (error) {
+    show.end();
+    if (!stopping.signal.aborted) throw error;
+    if (id !== undefined) await again(() => send(server, `/v1/imports/${id}`, { method: 'DELETE' }), AbortSignal.timeout(10_000));
+    log(id === undefined ? 'cancelled: nothing was applied' : `cancelled: what was applied stays (import ${id})`);
+    return 130;
+  } finally {
+    process.off('SIGINT', stop).off('SIGTERM', stop);
+  }
+}
+
+/** `export SLUG`: everybody who is in by hand, to a file that is there when it is whole, or to the standard output. */
+export async function exportFile(slug: string | undefined, { url, output }: FileOptions): Promise<number> {
+  if (slug === undefined) throw new CommandError('export takes a slug. See segmentd --help.');
+  const answer = await again(() =>
+    send(serverOf(url), `/v1/segments/${encodeURIComponent(slug)}/members`, { headers: { accept: 'text/csv' } }),
+  );
+  const lines = Readable.fromWeb(answer.body as never);
+  if (output === undefined) {
+    await pipeline(lines, process.stdout, { end: false });
+    return 0;
+  }
+  const partial = `${output}.partial`;
+  try {
+    await pipeline(lines, createWriteStream(partial));
+    await rename(partial, output);
+  } catch (error) {
+    await rm(partial, { force: true });
+    throw new CommandError(`The export broke off, and ${output} was not written: ${(error as Error).message}.`, { cause: error });
+  }
+  return 0;
+}
+
+function queryOf({ operation = 'add', ttl, replaceInGroup }: FileOptions): URLSearchParams {
+  if (!['add', 'remove', 'replace'].includes(operation))
+    throw new CommandError(`--operation must be add, remove or replace; got ${operation}.`);
+  const query = new URLSearchParams({ operation });
+  if (ttl !== undefined) {
+    const seconds = secondsOf(ttl);
+    if (seconds === undefined) throw new CommandError(`--ttl must be like 45s, 30m, 12h, 2d or 1w; got ${ttl}.`);
+    query.set('ttl_seconds', String(seconds));
+  }
+  if (replaceInGroup) query.set('replace_in_group', 'true');
+  return query;
+}
+
+const idempotencyKey = randomUUID();
+
+async function post(server: Server, slug: string, query: URLSearchParams, file: string, signal: AbortSignal): Promise<Told> {
+  const headers = {
+    'content-type': /\.txt(\.gz)?$/i.test(file) ? 'text/plain' : 'text/csv',
+    'idempotency-key': idempotencyKey,
+    ...(/\.gz$/i.test(file) ? { 'content-encoding': 'gzip' } : {}),
+  };
+  const body = await openAsBlob(file);
+  const answer = await send(server, `/v1/segments/${encodeURIComponent(slug)}/imports?${query.toString()}`, {
+    method: 'POST',
+    headers,
+    body,
+    signal,
+  });
+  return (await answer.json()) as Told;
+}
+
+async function followed(server: Server, sent: Told, show: (line: string) => void, signal: AbortSignal): Promise<Told> {
+  const startedAt = performance.now();
+  let told = sent;
+  while (told.state === 'running' || told.state === 'receiving') {
+    const { applied, unchanged, rejected, received } = told;
+    show(
+      progressLine(
+        told.removed > 0 ? 'removing' : 'applying',
+        applied + unchanged + rejected,
+        received,
+        performance.now() - startedAt,
+      ),
+    );
+    await wait(pollMs, undefined, { signal });
+    told = await again(async () => (await (await send(server, `/v1/imports/${told.id}`, { signal })).json()) as Told, signal);
+  }
+  return told;
+}
+
+async function concluded(server: Server, told: Told, file: string, log: Log): Promise<number> {
+  const { id, state, received, applied, unchanged, rejected, removed, error } = told;
+  const counts = [
+    `${received} rows`,
+    `${applied} applied`,
+    `${unchanged} unchanged`,
+    `${rejected} rejected`,
+    ...(removed > 0 ? [`${removed} removed`] : []),
+  ];
+  log(`${state}${error === null ? '' : ` (${error})`}: ${counts.join(', ')} (import ${id})`);
+  if (rejected > 0) {
+    const target = `${file}.rejects.csv`;
+    const answer = await again(() => send(server, `/v1/imports/${id}/rejects`));
+    await pipeline(Readable.fromWeb(answer.body as never), createWriteStream(target));
+    log(`the rejected rows are in ${target}`);
+  }
+  return state !== 'done' ? 1 : rejected > 0 ? 3 : 0;
+}
+
+/** Asks again while the service does not answer; gives up with one line. */
+async function again<T>(ask: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+  for (let i = 1; ; i++) {
+    try {
+      return await ask();
+    } catch (error) {
+      if (!(error instanceof Unreachable)) throw error;
+      if (i === tries) throw new CommandError(`${error.message}.`, { cause: error });
+      await wait(1_000, undefined, signal ? { signal } : {});
+    }
+  }
+}
+
+/** On a terminal one line that is written over; elsewhere a line every few seconds. */
+function shower(log: Log) {
+  const isTerminal = process.stderr.isTTY;
+  let shownAt = -Infinity;
+  const show = (line: string) => {
+    if (isTerminal) process.stderr.write(`\r\u{1b}[K${line}`);
+    else if (performance.now() - shownAt >= 5_000) {
+      shownAt = performance.now();
+      log(line);
+    }
+  };
+  show.end = () => void (isTerminal && process.stderr.write('\r\u{1b}[K'));
+  return show;
+}

@@ -1,0 +1,99 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { cloneDatabase } from '../support/database.ts';
+import { adminKey, runMain, startService, until } from '../support/service.ts';
+
+const { url: databaseUrl, pool } = await cloneDatabase();
+const service = await startService({ DATABASE_URL: databaseUrl });
+const folder = await mkdtemp(join(tmpdir(), 'segmentd-files-'));
+after(() => rm(folder, { recursive: true }));
+await service.send('POST', '/v1/segments', { slug: 'A' });
+
+const environment = { SEGMENTD_URL: service.url, SEGMENTD_KEY: adminKey };
+const run = async (...args: string[]) => {
+  const command = runMain(args, environment);
+  return { code: await command.exited, output: command.output() };
+};
+const fileOf = async (name: string, text: string) => {
+  const path = join(folder, name);
+  await writeFile(path, text);
+  return path;
+};
+
+test('a file goes in from the command line, with what was rejected beside it, and comes out again', async () => {
+  const file = await fileOf('ids.csv', 'user_id\nb\na\nnot one\nb\n');
+  const { code, output } = await run('import', 'A', file, '--operation', 'add', '--ttl', '2d');
+  assert.equal(code, 3, output);
+  assert.match(output, /done: 4 rows, 2 applied, 0 unchanged, 2 rejected/);
+  assert.equal(
+    await readFile(`${file}.rejects.csv`, 'utf8'),
+    'line,value,reason\r\n4,not one,invalid_user_id\r\n5,b,duplicate\r\n',
+  );
+
+  const target = join(folder, 'out.csv');
+  assert.equal((await run('export', 'A', '--output', target)).code, 0);
+  assert.equal(await readFile(target, 'utf8'), 'user_id\na\nb\n');
+  assert.equal((await run('export', 'A')).output, 'user_id\na\nb\n');
+  const again = await run('import', 'A', target, '--operation', 'replace');
+  assert.equal(again.code, 0, again.output);
+  assert.match(again.output, /done: 2 rows, 0 applied, 2 unchanged, 0 rejected/);
+});
+
+test('what is wrong is told in one line, with exit code 1', async () => {
+  const file = await fileOf('few.csv', 'a\n');
+  for (const [args, line] of [
+    [['import', 'A'], /import takes a slug and a file/],
+    [['import', 'A', join(folder, 'none.csv')], /none\.csv cannot be read/],
+    [['import', 'A', file, '--ttl', '2y'], /--ttl must be like .* got 2y/],
+    [['import', 'A', file, '--operation', 'put'], /--operation must be add, remove or replace; got put/],
+    [['import', 'NOWHERE', file], /There is no segment NOWHERE\. \(segment_not_found\)/],
+    [['import', 'A', file, 'more'], /import takes no "more"/],
+    [['export', 'NOWHERE'], /There is no segment NOWHERE/],
+    [['seed', '--users', 'many'], /--users must be a whole number from 1 to 100000000; got many/],
+  ] as const) {
+    const { code, output } = await run(...args);
+    assert.equal(code, 1, output);
+    assert.match(output, line);
+    assert.equal(output.trim().split('\n').length, 1, output);
+  }
+  const keyless = runMain(['export', 'A'], { SEGMENTD_URL: service.url });
+  assert.equal(await keyless.exited, 1);
+  assert.match(keyless.output(), /Set SEGMENTD_KEY/);
+});
+
+test('Ctrl-C cancels the import, and what was applied stays', async () => {
+  const lines = Array.from({ length: 300_000 }, (_, i) => `many-${i}`);
+  const file = await fileOf('many.csv', lines.join('\n'));
+  const command = runMain(['import', 'A', file], environment);
+  const newest = async () =>
+    (await pool.query<{ state: string; applied: number }>(`select state, applied from imports order by import_id desc limit 1`))
+      .rows[0]!;
+  await until(
+    async () => (await newest()).state === 'running' && (await newest()).applied > 0,
+    'the import to be applied',
+    30_000,
+  );
+  command.process.kill('SIGINT');
+  assert.equal(await command.exited, 130, command.output());
+  assert.match(command.output(), /cancelled: what was applied stays/);
+  const { state, applied } = await newest();
+  assert.equal(state, 'cancelled');
+  const { rows } = await pool.query<{ n: number }>(`select count(*) as n from memberships where user_id like 'many-%'`);
+  assert.equal(rows[0]!.n, applied);
+});
+
+test('seed fills a service with segments and users', async () => {
+  const { code, output } = await run('seed', '--users', '100', '--segments', '7');
+  assert.equal(code, 0, output);
+  const { body } = await service.send('GET', '/v1/segments?prefix=DEMO_');
+  const { segments } = body as { segments: { slug: string; percent: number }[] };
+  assert.deepEqual(
+    segments.map(({ slug, percent }) => `${slug} ${percent}`),
+    ['DEMO_01 0', 'DEMO_02 0', 'DEMO_03 0', 'DEMO_04 0', 'DEMO_05 0', 'DEMO_06 0', 'DEMO_07 10'],
+  );
+  const { rows } = await pool.query<{ n: number }>(`select count(*) as n from memberships where user_id like 'user-%'`);
+  assert.equal(rows[0]!.n, 100 + 50 + 33 + 25 + 20 + 16 + 14);
+});
