@@ -1,7 +1,8 @@
 import { applied } from './applied.ts';
 import { livesAt, livingAt } from './definitions.ts';
 import { type Cause, type CommandCause, type Facts, lastMoment, type Moment, type Segment, type Stay } from './facts.ts';
-import { inForce, pairOf, segmentOf, standingAt, stayKey, staysOf } from './pair.ts';
+import { leftovers } from './leftovers.ts';
+import { inForce, pairOf, standingAt, staysOf } from './pair.ts';
 
 /** Where what is added ends. A TTL counts from its start, else from the moment at which the decision is applied. */
 export type End =
@@ -118,7 +119,7 @@ export function decide(facts: Facts, command: Command, moment: Moment): Decision
 function rowsOf(facts: Facts, moment: Moment, steps: readonly Step[]) {
   const endings = steps.flatMap((step) => step.endings);
   const beginnings = steps.flatMap((step) => step.beginning ?? []);
-  if (endings.length + beginnings.length > 0) endings.push(...leftovers(facts, endings, moment));
+  if (endings.length + beginnings.length > 0) endings.push(...leftovers(facts, moment, endings));
   return { endings, beginnings };
 }
 
@@ -259,39 +260,13 @@ function standing(facts: Facts, segment: Segment, moment: Moment): { present: St
 const hasEnd = (stay: Stay, end: End) =>
   end.kind === 'never' ? stay.endsAt === Infinity : end.kind === 'at' && stay.endsAt === end.moment;
 
-const ending = (stay: Stay, cause: Cause, by: string, endsAt: Moment | null = null): Ending => ({
-  segmentId: stay.segmentId,
-  startsAt: stay.startsAt,
-  endsAt,
+const ending = ({ segmentId, startsAt }: Stay, cause: Cause, by: string): Ending => ({
+  segmentId,
+  startsAt,
+  endsAt: null,
   cause,
   by,
 });
-
-/**
- * Stays that are over but lie among the current ones still: who writes the user next takes them along. One that was cut
- * ends by what cut it; where that began at this very moment and is taken back by it, by the command.
- */
-function leftovers(facts: Facts, named: readonly Ending[], moment: Moment): Ending[] {
-  const bySegment = Map.groupBy(
-    facts.stays.filter((stay) => stay.endedCause === null).toSorted((a, b) => a.startsAt - b.startsAt),
-    (stay) => stay.segmentId,
-  );
-  const byStay = new Map(named.map((one) => [stayKey(one), one]));
-  const endingOf = (stay: Stay) => byStay.get(stayKey(stay));
-  return [...bySegment.values()].flatMap((stays) =>
-    stays.flatMap((stay, i) => {
-      const { deletedAt, deletedBy } = segmentOf(facts, stay.segmentId);
-      const next = stays[i + 1];
-      const over = Math.min(stay.endsAt, deletedAt, next?.startsAt ?? Infinity);
-      if (over > moment || endingOf(stay)) return [];
-      // In the order of the causes of an exit.
-      if (over === deletedAt) return [ending(stay, 'segment_deleted', deletedBy!, over)];
-      if (over === stay.endsAt) return [ending(stay, 'ttl', stay.begunBy, over)];
-      const takenBack = over === moment ? endingOf(next!) : undefined;
-      return [ending(stay, takenBack?.cause ?? next!.begunCause, takenBack?.by ?? next!.begunBy, over)];
-    }),
-  );
-}
 
 /** The next moment at which time alone changes what the user is in, or the command itself runs out of time. */
 function goodUntil(facts: Facts, { start, end, add }: Command, toAdd: readonly Segment[], moment: Moment): Moment {

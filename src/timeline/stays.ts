@@ -1,4 +1,5 @@
-import type { Cause, Facts, Moment, Stay } from './facts.ts';
+import type { Facts, Moment, Stay } from './facts.ts';
+import { naturalEnd } from './leftovers.ts';
 import { segmentOf, staysOf } from './pair.ts';
 
 /** A stay as it turned out: where it stopped counting, by whom and why; `endedCause` null while it counts or is to come. */
@@ -22,15 +23,9 @@ export function toldStays(facts: Facts, moment: Moment, ended: boolean): ToldSta
 }
 
 function told(facts: Facts, stay: Stay, next: Stay | undefined, moment: Moment): ToldStay {
-  const { slug, deletedAt, deletedBy } = segmentOf(facts, stay.segmentId);
-  const end = (endsAt: Moment, endedBy: string | null, endedCause: Cause): ToldStay =>
-    endsAt <= moment
-      ? { ...stay, slug, endsAt, endedBy, endedCause }
-      : { ...stay, slug, endsAt, endedBy: null, endedCause: null };
-  if (stay.endedCause !== null) return end(stay.endsAt, stay.endedBy, stay.endedCause);
-  const nextStart = next?.startsAt ?? Infinity;
-  if (deletedAt < Infinity && deletedAt <= stay.endsAt && deletedAt <= nextStart)
-    return end(deletedAt, deletedBy, 'segment_deleted');
-  if (nextStart < stay.endsAt) return end(nextStart, next!.begunBy, next!.begunCause);
-  return end(stay.endsAt, stay.begunBy, 'ttl');
+  const segment = segmentOf(facts, stay.segmentId);
+  const { slug } = segment;
+  if (stay.endedCause !== null) return { ...stay, slug };
+  const { endsAt, cause, by } = naturalEnd(segment, stay, next);
+  return endsAt <= moment ? { ...stay, slug, endsAt, endedBy: by, endedCause: cause } : { ...stay, slug, endsAt };
 }
