@@ -4,6 +4,8 @@ import fastify, { type FastifyBaseLogger, LogController } from 'fastify';
 import { keysStore } from './access/keys.store.ts';
 import { knownKeys } from './access/known-keys.service.ts';
 import type { Database } from './db/database.ts';
+import { housekeepingService, type RoundOptions } from './housekeeping/housekeeping.service.ts';
+import { housekeepingTasks, type TaskOptions } from './housekeeping/tasks.service.ts';
 import { historyRoutes, type LinkOptions } from './history/history.routes.ts';
 import { historyService } from './history/history.service.ts';
 import { answerProblem } from './http/answer-problem.ts';
@@ -68,6 +70,8 @@ export interface AppOptions {
   readonly logger: FastifyBaseLogger;
   /** Default: slower than a second, and one of a thousand. */
   readonly requestLog?: RequestLogOptions;
+  /** Nothing depends on it. Default: off. */
+  readonly housekeeping?: (TaskOptions & RoundOptions) | 'off';
 }
 
 export interface ImportOptions {
@@ -83,7 +87,15 @@ export type App = Awaited<ReturnType<typeof buildApp>>;
 
 /** The whole application on one migrated database. `main.ts` and the tests build the same one. */
 export async function buildApp(options: AppOptions) {
-  const { database, reading, links, imports: importing = {}, logger, requestLog = { slowMs: 1000, sample: 0.001 } } = options;
+  const {
+    database,
+    reading,
+    links,
+    imports: importing = {},
+    logger,
+    requestLog = { slowMs: 1000, sample: 0.001 },
+    housekeeping = 'off',
+  } = options;
   const { clock } = database;
   // Longer than answers may be old, so that whoever asks while the database is down learns that it is the answer that is too old.
   const keys = knownKeys(keysStore(database), database, { maxStalenessMs: reading.maxStalenessSeconds * 2_000 });
@@ -155,6 +167,8 @@ export async function buildApp(options: AppOptions) {
     await wakes.close();
   });
 
+  if (housekeeping !== 'off') keepHouse(housekeeping);
+
   let heldCounts: Snapshot['membersOf'] = () => undefined;
   const nearby = { redis: readingFromRedis, snapshot: readingFromMemory, off: () => undefined }[reading.cache]();
 
@@ -210,6 +224,23 @@ export async function buildApp(options: AppOptions) {
     app.addHook('onClose', () => runner?.close());
     const service = importsService({ definitions, imports, staging, clock, owner, maxBytes, onAccepted: () => runner?.wake() });
     return importRoutes(service, maxBytes);
+  }
+
+  function keepHouse(options: TaskOptions & RoundOptions) {
+    let strays = 0;
+    const service = housekeepingService({
+      ...options,
+      database,
+      tasks: housekeepingTasks(definitions, options),
+      onFailure: (what, error) => logger.warn({ err: error }, `housekeeping is put off: ${what}`),
+      onStrays(rows) {
+        metrics.strayRows.set(rows);
+        if (rows > 0 && rows !== strays) logger.warn({ rows }, 'rows of history lie in no month of their own');
+        strays = rows;
+      },
+    });
+    app.addHook('onReady', async () => service.start());
+    app.addHook('onClose', () => service.close());
   }
 
   function readingFromMemory() {

@@ -33,6 +33,13 @@ export const Environment = Type.Object({
     default: 1_073_741_824,
     description: 'a whole number from 1024 to 1099511627776',
   }),
+  CHANGES_HOURS: Type.Integer({
+    minimum: 1,
+    maximum: 8760,
+    default: 24,
+    description: 'a whole number from 1 to 8760',
+  }),
+  HISTORY_MONTHS: Type.Optional(Type.Integer({ minimum: 1, maximum: 1200, description: 'a whole number from 1 to 1200' })),
   LOG_LEVEL: Type.Enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], {
     default: 'info',
     description: 'fatal, error, warn, info, debug, trace or silent',

@@ -50,7 +50,8 @@ export async function serve(): Promise<void> {
     };
     const requestLog = { slowMs: config.SLOW_REQUEST_MS, sample: config.LOG_SAMPLE };
     const imports = { maxBytes: config.MAX_IMPORT_BYTES };
-    app = await buildApp({ database, reading, links, imports, logger, requestLog });
+    const housekeeping = { changesHours: config.CHANGES_HOURS, historyMonths: config.HISTORY_MONTHS ?? null };
+    app = await buildApp({ database, reading, links, imports, logger, requestLog, housekeeping });
     const address = await listen(app, config);
     await makeFirstKey(keysStore(database), config, address);
     logger.info(`segmentd is ready on ${address}`);

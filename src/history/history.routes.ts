@@ -52,7 +52,11 @@ export function historyRoutes(
             },
             { additionalProperties: false },
           ),
-          response: { 200: HistoryBody, 503: answers('moment_not_settled', 'database_unavailable') },
+          response: {
+            200: HistoryBody,
+            410: answers('history_dropped'),
+            503: answers('moment_not_settled', 'database_unavailable'),
+          },
         },
       },
       async (request) => {
@@ -87,12 +91,12 @@ export function historyRoutes(
           tags,
           params,
           querystring: Type.Object({ month: Month, timezone: Type.Optional(TimeZone) }, { additionalProperties: false }),
-          response: { 200: LinkBody },
+          response: { 200: LinkBody, 410: answers('history_dropped') },
         },
       },
       async (request) => {
         const { month, timezone = 'UTC' } = request.query;
-        monthOf(month, timezone);
+        await history.refuseDropped(monthOf(month, timezone));
         const expiresAt = (await now()) + links.ttlSeconds * 1000;
         const token = signLink(links.secret, { userId: request.params.user_id, month, timeZone: timezone }, expiresAt);
         return { url: `${links.publicUrl ?? hostOf(request)}/v1/downloads/${token}`, expires_at: momentText(expiresAt) };
@@ -114,6 +118,7 @@ export function historyRoutes(
               content: { 'text/csv': { schema: { type: 'string' } } },
             }),
             403: answers('link_invalid'),
+            410: answers('history_dropped'),
             503: answers('moment_not_settled', 'database_unavailable'),
           },
         },

@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify';
-import { collectDefaultMetrics, Counter, type Metric, Registry } from 'prom-client';
+import { collectDefaultMetrics, Counter, Gauge, type Metric, Registry } from 'prom-client';
 import { elapsedMs } from './elapsed.ts';
 
 export type Metrics = ReturnType<typeof makeMetrics>;
@@ -16,6 +16,11 @@ export function makeMetrics() {
     staleDecisions: new Counter({
       name: 'segmentd_stale_decisions_total',
       help: 'Changes of a user that were decided anew because somebody else or the time was faster.',
+      registers: [registry],
+    }),
+    strayRows: new Gauge({
+      name: 'segmentd_past_memberships_default_rows',
+      help: 'Rows of history that lie in no month of their own. More than 0 for an hour: housekeeping does not come to it.',
       registers: [registry],
     }),
   };

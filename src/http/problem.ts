@@ -13,6 +13,7 @@ export const problems = {
   group_full: [409, 'The exclusive group has no room'],
   group_conflict: [409, 'The user is in another segment of the exclusive group'],
   idempotency_key_reused: [409, 'The Idempotency-Key belongs to another import'],
+  history_dropped: [410, 'The moment lies before the history that is kept'],
   body_too_large: [413, 'The body is too large'],
   unsupported_media_type: [415, 'The body is not of a known type'],
   internal_error: [500, 'Something failed on our side'],

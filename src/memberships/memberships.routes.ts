@@ -57,6 +57,7 @@ export function membershipRoutes(memberships: MembershipsService): FastifyPlugin
           response: {
             200: WhyBody,
             404: answers('segment_not_found'),
+            410: answers('history_dropped'),
             503: answers('moment_not_settled', 'database_unavailable'),
           },
         },

@@ -1,7 +1,8 @@
 import type { DatabaseClock } from '../db/clock.ts';
+import { refuseDropped } from '../history/kept.ts';
 import { momentText } from '../http/moment.ts';
 import { invalid, Problem } from '../http/problem.ts';
-import type { FactsRead, FactsStore } from '../reading/facts.store.ts';
+import type { FactsRead, FactsStore, HistoryRead } from '../reading/facts.store.ts';
 import type { HoldingReader } from '../reading/reader.ts';
 import type { SettledStore } from '../reading/settled.store.ts';
 import { applied } from '../timeline/applied.ts';
@@ -68,7 +69,7 @@ export function membershipsService(parts: {
   };
 
   /** The facts about a moment, past or present, final if past; and the moment to judge by. */
-  const readAt = async (userId: string, at: Moment | undefined, endedFrom: Moment): Promise<FactsRead & { moment: Moment }> => {
+  const readAt = async (userId: string, at: Moment | undefined, endedFrom: Moment): Promise<HistoryRead & { moment: Moment }> => {
     if (at !== undefined) await settled.wait(at, 'at');
     const read = await facts.since(userId, endedFrom);
     return at === undefined ? { ...read, moment: clock.now() } : { ...read, moment: at, asOf: at };
@@ -91,24 +92,34 @@ export function membershipsService(parts: {
       });
     },
 
-    /** The segments that the user was in at a past moment: the same answer whenever it is asked. */
+    /**
+     * The segments that the user was in at a past moment: the same answer whenever it is asked, until it is no longer kept:
+     * 410 `history_dropped`.
+     */
     async segmentsAt(userId: string, at: Moment): Promise<SegmentsAnswer> {
-      const { facts: known, revision } = await readAt(userId, at, at);
+      const { facts: known, revision, keptFrom } = await readAt(userId, at, at);
+      refuseDropped(at, 'at', keptFrom);
       return { segments: segmentsAt(known, at), asOf: at, revision };
     },
 
-    /** Why the user is in the segment or not, now or at a past moment. 404 for a slug that had not lived by then. */
+    /** Why the user is in the segment or not, now or at a past moment. 404 for a slug that had not lived by then, 410 for what is not kept. */
     async why(userId: string, slug: string, at?: Moment): Promise<Explanation & { asOf: Moment }> {
-      const { facts: known, moment, asOf } = await readAt(userId, at, -Infinity);
-      const explanation = explain(known, slug, moment);
+      const { facts: known, moment, asOf, keptFrom } = await readAt(userId, at, -Infinity);
+      const explanation = explain(known, slug, moment, keptFrom);
       if (!explanation) throw new Problem('segment_not_found', `There was no segment ${slug} by ${momentText(moment)}.`);
+      refuseDropped(moment, 'at', keptFrom);
       return { ...explanation, asOf };
     },
 
-    /** What was said of the user by hand: what stands and is planned, or what has ended. */
+    /** What was said of the user by hand: what stands and is planned, or what has ended and is kept. */
     async told(userId: string, ended: boolean): Promise<{ stays: ToldStay[]; asOf: Moment; revision: number }> {
-      const { facts: known, asOf, revision } = await (ended ? facts.since(userId, -Infinity) : facts.current(userId));
-      return { stays: toldStays(known, clock.now(), ended), asOf, revision };
+      if (!ended) {
+        const { facts: known, asOf, revision } = await facts.current(userId);
+        return { stays: toldStays(known, clock.now(), false), asOf, revision };
+      }
+      const { facts: known, asOf, revision, keptFrom } = await facts.since(userId, -Infinity);
+      // What lies among the current ones still may have ended before.
+      return { stays: toldStays(known, clock.now(), true).filter(({ endsAt }) => endsAt >= keptFrom), asOf, revision };
     },
   };
 }

@@ -15,11 +15,17 @@ export interface FactsRead {
   readonly revision: number;
 }
 
+/** With past stays too. */
+export interface HistoryRead extends FactsRead {
+  /** What ended before is not in the facts, whether its rows are gone yet or not: nothing is to be said of moments before. */
+  readonly keptFrom: Moment;
+}
+
 export type FactsStore = ReturnType<typeof factsStore>;
 
 /** Reads facts, always from the database. Takes no locks and waits for no writer. */
 export function factsStore({ pool, clock }: Database, definitions: DefinitionsStore) {
-  const gathered = gather<string, RawFacts>({
+  const gathered = gather<string, RawFacts<FactsRow>>({
     lanes: 3,
     maxItems: 500,
     run: async (userIds) => {
@@ -35,7 +41,7 @@ export function factsStore({ pool, clock }: Database, definitions: DefinitionsSt
   });
 
   /** Facts and definitions of one snapshot: where the definitions moved on between, both are read again. */
-  const consistent = async (read: () => Promise<RawFacts>): Promise<FactsRead> => {
+  const consistent = async <R extends FactsRow>(read: () => Promise<RawFacts<R>>): Promise<FactsRead & { row: R }> => {
     for (let tries = 0; tries < 50; tries++) {
       const { userId, rows, sentAt } = await read();
       const row = rows[0]!;
@@ -47,6 +53,7 @@ export function factsStore({ pool, clock }: Database, definitions: DefinitionsSt
         facts: { userId, revision: row.revision, definitions: current, stays },
         asOf: Math.floor(row.clock_before / 1000),
         revision: row.clock_after,
+        row,
       };
     }
     throw new Problem('definitions_busy', 'The definitions changed at each of 50 reads.');
@@ -56,17 +63,31 @@ export function factsStore({ pool, clock }: Database, definitions: DefinitionsSt
     /** Current and planned stays: for `decide` and for present reads. Those who ask in one tick share a query. */
     current: (userId: string): Promise<FactsRead> => consistent(() => gathered(userId)),
 
-    /** Past stays too, of those that ended at `endedFrom` or later: enough for all that is said of moments from there on. */
-    since: (userId: string, endedFrom: Moment): Promise<FactsRead> =>
-      consistent(async () => {
+    /**
+     * Past stays too, of those that ended at `endedFrom` or later and are kept: enough for all that is said of moments from
+     * there on, if it is not before `keptFrom`.
+     */
+    async since(userId: string, endedFrom: Moment): Promise<HistoryRead> {
+      const { row, ...read } = await consistent(async () => {
         const sentAt = clock.mark();
-        const { rows } = await pool.query<FactsRow>({
+        const { rows } = await pool.query<KeptRow>({
           name: 'facts.since',
           text: sinceText,
           values: [userId, momentText(endedFrom)],
         });
         return { userId, rows, sentAt };
-      }),
+      });
+      return { ...read, keptFrom: row.kept_from };
+    },
+
+    /** From when on history is kept; -Infinity: all of it is. */
+    async keptFrom(): Promise<Moment> {
+      const { rows } = await pool.query<{ kept_from: Moment }>({
+        name: 'facts.kept',
+        text: `select kept_from from history_kept`,
+      });
+      return rows[0]!.kept_from;
+    },
   };
 }
 
@@ -87,22 +108,27 @@ const currentText = `select w.n::integer as n, ${clockColumns}, u.revision, ${st
   left join users u on u.user_id = w.user_id
   left join memberships m on m.user_id = w.user_id`;
 
-/** One statement, so one snapshot: a stay that is being moved to the past is seen in one of the two tables. */
-const sinceText = `select ${clockColumns}, u.revision,
+/**
+ * One statement, so one snapshot: a stay that is being moved to the past is seen in one of the two tables, and who misses
+ * rows that were dropped sees the mark that was raised before. For that it must be in READ COMMITTED, where the snapshot is
+ * taken when the tables are locked, so after a drop that it waited for.
+ */
+const sinceText = `select ${clockColumns}, u.revision, k.kept_from,
     m.segment_id, m.starts_at, m.ends_at, m.since, m.excluded, m.begun_by, m.begun_cause, m.ended_by, m.ended_cause
-  from definitions d left join users u on u.user_id = $1
+  from definitions d cross join history_kept k left join users u on u.user_id = $1
   left join (
     select segment_id, starts_at, ends_at, since, excluded, begun_by, begun_cause, null as ended_by, null as ended_cause
       from memberships where user_id = $1
     union all
     select segment_id, starts_at, ends_at, since, excluded, begun_by, begun_cause, ended_by, ended_cause
-      from past_memberships where user_id = $1 and ends_at >= $2
+      from past_memberships
+     where user_id = $1 and ends_at >= $2 and ends_at >= (select kept_from from history_kept)
   ) m on true`;
 
-interface RawFacts {
+interface RawFacts<R extends FactsRow> {
   userId: string;
   /** At least one: without a stay its columns are null. */
-  rows: FactsRow[];
+  rows: R[];
   sentAt: Mark;
 }
 
@@ -114,6 +140,10 @@ interface FactsRow extends Omit<StayRow, 'segment_id'> {
   clock_after: number;
   revision: number | null;
   segment_id: number | null;
+}
+
+interface KeptRow extends FactsRow {
+  kept_from: Moment;
 }
 
 /** A stay as the database has it. */
@@ -129,7 +159,7 @@ export interface StayRow {
   ended_cause: Cause | null;
 }
 
-const hasStay = (row: FactsRow): row is FactsRow & StayRow => row.segment_id !== null;
+const hasStay = <R extends FactsRow>(row: R): row is R & StayRow => row.segment_id !== null;
 
 export const toStay = (row: StayRow): Stay => ({
   segmentId: row.segment_id,

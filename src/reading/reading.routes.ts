@@ -63,6 +63,7 @@ export function readingRoutes(reading: ReadingService, memberships: MembershipsS
           querystring: FreshnessQuery,
           response: {
             200: withHeaders('Where the user is', SegmentsOfUserBody, ageHeader),
+            410: answers('history_dropped'),
             503: answers('stale_read_refused', 'moment_not_settled', 'database_unavailable'),
           },
         },

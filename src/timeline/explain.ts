@@ -19,7 +19,7 @@ export type Because =
 export interface Explanation {
   readonly member: boolean;
   readonly because: Because;
-  /** The last effective event up to the moment within this life of the segment; null where there is none. */
+  /** The last effective event up to the moment within this life of the segment; null where there is none, or none is kept. */
   readonly since: Moment | null;
   /** The next one after it, past or foreseen. */
   readonly until: Moment | null;
@@ -28,13 +28,16 @@ export interface Explanation {
   readonly rollout: { readonly percent: number; readonly bucket: number; readonly ranges: Ranges } | null;
 }
 
-/** The answer for the life of the slug that is newest at the moment; `undefined` when none had begun by then. */
-export function explain(facts: Facts, slug: string, moment: Moment): Explanation | undefined {
+/**
+ * The answer for the life of the slug that is newest at the moment; `undefined` when none had begun by then. Events before
+ * `keptFrom` are not known: what can only be told from them is told as if they had not been. The moment is not before it.
+ */
+export function explain(facts: Facts, slug: string, moment: Moment, keptFrom: Moment = -Infinity): Explanation | undefined {
   const segment = lifeAt(facts.definitions, slug, moment);
   if (!segment) return undefined;
   const pair = pairOf(facts, segment);
   const standing = standingAt(pair, moment);
-  const events = eventsOf(pair);
+  const events = eventsOf(pair).filter(({ at }) => at >= keptFrom);
   const last = events.findLast((event) => event.at <= moment);
   const next = events.find((event) => event.at > moment);
   const ranges = standing.rollout?.ranges ?? [];
