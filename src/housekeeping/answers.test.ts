@@ -33,7 +33,7 @@ function worthMoving(now: number): Facts[] {
 }
 
 /** What may differ between two answers to one question: when it was asked. */
-const timeless = ({ as_of: _, revision: __, ...rest }: Record<string, unknown>) => rest;
+const timeless = (body: Record<string, unknown>) => ({ ...body, as_of: null, revision: null });
 
 /** Everything that the service says of a user, by every route that says anything. */
 async function said(call: Call, { userId, definitions, stays }: Facts, now: number) {

@@ -22,9 +22,10 @@ export interface HousekeepingParts extends RoundOptions {
   readonly onStrays: (rows: number) => void;
 }
 
-export type HousekeepingService = ReturnType<typeof housekeepingService>;
-
 const shortestPauseMs = 5;
+
+/** Longer than any pause: the server ends a connection over which nothing comes for so long. */
+const idleLimitMs = 300_000;
 
 /**
  * Moves and drops what is over, in small steps with pauses. Nothing depends on it: every answer is the same with it and
@@ -66,7 +67,7 @@ export function housekeepingService(parts: HousekeepingParts) {
 
   const round = async (): Promise<boolean> => {
     try {
-      client ??= await openClient(database, 5 * intervalMs);
+      client ??= await openClient(database, Math.max(idleLimitMs, 2 * intervalMs));
       isLeading ||= await tryLead(client);
       const hasLed = isLeading;
       if (hasLed) await work(client);

@@ -21,11 +21,12 @@ export async function findMonths(client: DatabaseClient): Promise<Month[]> {
   return rows.flatMap(({ name }) => parseMonth(name) ?? []).sort((a, b) => a - b);
 }
 
-/** The months of the rows that lie in no partition of their own. */
+/** The months of the rows that lie in no partition of their own and are kept. */
 export async function findMonthsInDefault(client: DatabaseClient): Promise<Month[]> {
   const { rows } = await client.query<{ name: string }>({
     name: 'housekeeping.strays',
-    text: `select distinct to_char(ends_at at time zone 'UTC', 'YYYY_MM') as name from past_memberships_default`,
+    text: `select distinct to_char(ends_at at time zone 'UTC', 'YYYY_MM') as name from past_memberships_default
+      where ends_at >= (select kept_from from history_kept)`,
   });
   return rows.flatMap(({ name }) => parseMonth(name) ?? []);
 }

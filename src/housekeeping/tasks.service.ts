@@ -3,6 +3,7 @@ import type { DefinitionsStore } from '../segments/definitions.store.ts';
 import type { Moment } from '../timeline/facts.ts';
 import { leftovers } from '../timeline/leftovers.ts';
 import { forgetForeignChanges, pruneChanges } from './log-pruning.store.ts';
+import { pruneImports } from './imports-pruning.store.ts';
 import { keptFrom, monthsAhead, startOf } from './months.ts';
 import { move, readUsers, usersCut, usersEnded, usersIn } from './moving.store.ts';
 import { dropFromDefault, dropMonth, findMonths, findMonthsInDefault, makeMonth, raiseKeptFrom } from './partitions.store.ts';
@@ -45,8 +46,10 @@ export function housekeepingTasks(definitions: DefinitionsStore, options: TaskOp
     const { version, definitionsRevision, users } = await readUsers(client, userIds);
     const current = await definitions.ofVersion(version, definitionsRevision);
     if (!current) return; // they have changed since: in the next round
-    const judged = users.map((user) => ({ ...user, endings: leftovers({ ...user, definitions: current }, moment) }));
-    const over = judged.filter(({ endings }) => endings.length > 0);
+    const over = users.flatMap(({ userId, revision, stays }) => {
+      const endings = leftovers({ userId, revision, stays, definitions: current }, moment);
+      return endings.length > 0 ? [{ userId, revision, endings }] : [];
+    });
     if (over.length > 0) await move(client, version, moment, over);
   };
 
@@ -92,6 +95,7 @@ export function housekeepingTasks(definitions: DefinitionsStore, options: TaskOp
     { name: 'stays that were cut', everyMs: 24 * hourMs, steps: moving(({ client }, moment) => usersCut(client, moment)) },
     { name: 'the log of changes', steps: ({ client }) => repeated(() => pruneChanges(client, changesHours)) },
     { name: 'changes of another server', steps: ({ client }) => repeated(() => forgetForeignChanges(client)) },
+    { name: 'imports that are over', everyMs: hourMs, steps: ({ client }) => repeated(() => pruneImports(client)) },
     { name: 'history that is no longer kept', everyMs: hourMs, steps: dropHistory },
     { name: 'months to come', everyMs: hourMs, steps: makeMonths },
   ];

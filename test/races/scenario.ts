@@ -12,6 +12,8 @@ export interface Scenario {
   seed: number;
   /** Replaces text in a function of the database before anything runs: a fault, planted to see it found. */
   fault?: { functionName: string; from: string; to: string };
+  /** Whatever else is to go on for as long as it says that the race does. */
+  meanwhile?: (app: TestApp, isRunning: () => boolean) => Promise<void>;
   /** Calls of each of the two processes' writers. */
   rounds?: number;
   /** Whether files of the same users are imported meanwhile. */
@@ -26,7 +28,7 @@ const slugs = ['A', 'B', 'C', 'D'];
  * again and given other percentages, readers ask about moments just passed, and a foreign transaction idles in another
  * database. Answers all that is wrong afterwards.
  */
-export async function hurt({ seed, fault, rounds = 60, withImports = false }: Scenario): Promise<string[]> {
+export async function hurt({ seed, fault, rounds = 60, meanwhile, withImports = false }: Scenario): Promise<string[]> {
   const random = randomSource(seed);
   const first = await startApp({ imports: { batchSize: 3 } });
   const second = await first.another();
@@ -45,10 +47,11 @@ export async function hurt({ seed, fault, rounds = 60, withImports = false }: Sc
   const definitions = redefine(first.call, random, () => isRunning, note);
   const importers = withImports ? [first.call, second].map((call) => importFiles(call, random, () => isRunning, note)) : [];
   const readers = [first.call, second].map((call) => readThePast(call, random, () => isRunning, asked));
+  const other = meanwhile?.(first, () => isRunning);
   await Promise.allSettled(writers);
   isRunning = false;
-  await Promise.allSettled([...writers, definitions, ...importers, ...readers]); // none may go on when another has failed
-  await Promise.all([...writers, definitions, ...importers, ...readers]);
+  await Promise.allSettled([...writers, definitions, ...importers, ...readers, other]); // none may go on when another has failed
+  await Promise.all([...writers, definitions, ...importers, ...readers, other]);
 
   const changed = await changedAnswers(first.call, asked);
   return [...unexpected, ...changed, ...(await brokenAcknowledgements(first, acknowledged)), ...(await brokenFacts(first))];

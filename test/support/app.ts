@@ -2,7 +2,7 @@ import { after } from 'node:test';
 import pino from 'pino';
 import { newKey, type Scope, sha256Of } from '../../src/access/key.ts';
 import { keysStore } from '../../src/access/keys.store.ts';
-import { type App, buildApp, type ImportOptions, type ReadingOptions } from '../../src/app.ts';
+import { type App, type AppOptions, buildApp, type ImportOptions, type ReadingOptions } from '../../src/app.ts';
 import { cloneDatabase, openAgain, type TestDatabase } from './database.ts';
 import { contractOf } from './contract.ts';
 
@@ -45,6 +45,7 @@ export async function startApp(
     reading?: Partial<ReadingOptions>;
     imports?: ImportOptions;
     database?: TestDatabase;
+    housekeeping?: AppOptions['housekeeping'];
   } = {},
 ): Promise<TestApp> {
   const database = options.database ?? (await cloneDatabase());
@@ -62,6 +63,7 @@ export async function startApp(
         ttlSeconds: options.ttlSeconds ?? 3600,
         publicUrl: options.publicUrl ?? null,
       },
+      ...(options.housekeeping && { housekeeping: options.housekeeping }),
       imports: options.imports ?? { isRunner: false }, // it asks the database now and then, which some tests count
       logger: pino({ level: options.logLevel ?? process.env.TEST_LOG_LEVEL ?? 'fatal' }),
     });

@@ -5,15 +5,21 @@ import { housekeepingService, type RoundOptions } from '../../src/housekeeping/h
 import { housekeepingTasks, type TaskOptions } from '../../src/housekeeping/tasks.service.ts';
 import { definitionsStore } from '../../src/segments/definitions.store.ts';
 
-/** Housekeeping as a process does it, a round at a time and without pauses; what is over is moved at once. */
+/** Housekeeping as a process does it: a round at a time with all there is to do, without pauses; what is over is moved at once. */
 export function houseOf(database: Database, options: Partial<TaskOptions & RoundOptions> = {}) {
   const failures: string[] = [];
   const strays: number[] = [];
+  const tasks = housekeepingTasks(definitionsStore(database), {
+    changesHours: 24,
+    historyMonths: null,
+    restedMs: 0,
+    ...options,
+  });
   const service = housekeepingService({
     pause: async () => {},
     ...options,
     database,
-    tasks: housekeepingTasks(definitionsStore(database), { changesHours: 24, historyMonths: null, restedMs: 0, ...options }),
+    tasks: tasks.map((task) => ({ ...task, everyMs: 0 })),
     onFailure: (what, error) => failures.push(`${what}: ${String(error)}`),
     onStrays: (rows) => strays.push(rows),
   });
