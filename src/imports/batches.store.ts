@@ -77,7 +77,7 @@ export function batchesStore({ pool, clock }: Database, definitions: Definitions
         textArray(rejected.map(({ value }) => value)),
         textArray(rejected.map(({ reason }) => reason)),
         plainArray(lines),
-        ...(changes.length > 0 ? changeValues(changes).map(folded) : nothing),
+        ...changeValues(changes, { folds: true }),
       ];
       const { rows } = await pool.query<SavedBatch>({ name: 'batches.save', text: saveText, values });
       return rows[0]!;
@@ -85,17 +85,8 @@ export function batchesStore({ pool, clock }: Database, definitions: Definitions
   };
 }
 
-/** A column that says the same for each row as one element of it: `spread` in the migrations. */
-function folded(value: unknown): unknown {
-  if (typeof value !== 'string') return value;
-  const first = value.slice(1, Math.min(...[value.indexOf(','), value.length - 1].filter((end) => end > 0)));
-  const count = (value.length - 1) / (first.length + 1);
-  return Number.isInteger(count) && count > 1 && value === `{${`${first},`.repeat(count).slice(0, -1)}}` ? `{${first}}` : value;
-}
-
 const lease = '15 seconds';
 const none: readonly Stay[] = [];
-const nothing = [0, 0, ...Array.from({ length: 18 }, () => '{}')];
 
 const saveText = `select outcome, revision, stale from apply_import_batch(${Array.from({ length: 30 }, (_, i) => `$${i + 1}`).join(', ')})`;
 

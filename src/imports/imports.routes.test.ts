@@ -137,3 +137,13 @@ test('imports are listed, oldest first, by segment and state', async () => {
   assert.deepEqual([rest.body.imports.length, rest.body.imports[0].operation, rest.body.next_cursor], [1, 'replace', null]);
   assert.deepEqual((await call('GET', '/v1/imports?segment=R&state=cancelled')).body.imports, []);
 });
+
+test('of a user alone in a batch everything ends that a removal names: the membership, and the plan after it', async () => {
+  await call('POST', '/v1/segments', { slug: 'M' });
+  await call('PATCH', '/v1/users/m/segments', { add: ['M'], ttl_seconds: 3600 });
+  await call('PATCH', '/v1/users/m/segments', { add: ['M'], starts_at: '2999-01-01T00:00:00Z' });
+  const told = async () => (await call('GET', '/v1/users/m/memberships')).body.memberships.length;
+  assert.equal(await told(), 2);
+  assert.deepEqual(counts(await importFile(call, 'M', 'operation=remove', 'm\n')), ['done', 1, 1, 0, 0, 0]);
+  assert.equal(await told(), 0);
+});

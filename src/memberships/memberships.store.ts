@@ -83,8 +83,12 @@ interface Answer {
 const outcomeOf = ({ userId }: DecidedChange, { outcome, revision, stale }: Answer): Applied =>
   outcome === 'applied' && !stale.includes(userId) ? { outcome: 'applied', revision: revision! } : { outcome: 'stale' };
 
-/** The arguments of `apply_changes`, but for `p_waits`. At least one change, all decided on one version of the definitions. */
-export function changeValues(changes: readonly DecidedChange[]): unknown[] {
+/**
+ * The arguments of `apply_changes`, but for `p_waits`, of changes that were all decided on one version of the definitions.
+ * With `folds` a column that says the same for each row is one element of it (`spread` in the migrations), but never one of
+ * users: those say how many rows there are.
+ */
+export function changeValues(changes: readonly DecidedChange[], { folds = false } = {}): unknown[] {
   const ends: Rows<Ending> = { users: [], rows: [] };
   const begins: Rows<Beginning> = { users: [], rows: [] };
   let decidedAt = 0;
@@ -99,29 +103,33 @@ export function changeValues(changes: readonly DecidedChange[]): unknown[] {
       begins.rows.push(beginning);
     }
   }
+  const column = <V>(values: readonly V[]) =>
+    folds && values.every((value) => value === values[0]) ? values.slice(0, 1) : values;
+  const texts = (values: readonly (string | null)[]) => textArray(column(values));
+  const plain = (values: readonly (number | boolean | null)[]) => plainArray(column(values));
   const text = momentTexts();
-  const textOrNull = (moment: Moment | null) => (moment === null ? null : text(moment));
+  const moments = (values: readonly (Moment | null)[]) => texts(values.map((value) => (value === null ? null : text(value))));
   return [
-    changes[0]!.version,
+    changes[0]?.version ?? 0,
     decidedAt * 1000,
     textArray(changes.map(({ userId }) => userId)),
-    plainArray(changes.map(({ revision }) => revision)),
-    textArray(changes.map(({ decision }) => text(decision.goodUntil))),
+    plain(changes.map(({ revision }) => revision)),
+    moments(changes.map(({ decision }) => decision.goodUntil)),
     textArray(ends.users),
-    plainArray(ends.rows.map(({ segmentId }) => segmentId)),
-    textArray(ends.rows.map(({ startsAt }) => text(startsAt))),
-    textArray(ends.rows.map(({ endsAt }) => textOrNull(endsAt))),
-    textArray(ends.rows.map(({ cause }) => cause)),
-    textArray(ends.rows.map(({ by }) => by)),
+    plain(ends.rows.map(({ segmentId }) => segmentId)),
+    moments(ends.rows.map(({ startsAt }) => startsAt)),
+    moments(ends.rows.map(({ endsAt }) => endsAt)),
+    texts(ends.rows.map(({ cause }) => cause)),
+    texts(ends.rows.map(({ by }) => by)),
     textArray(begins.users),
-    plainArray(begins.rows.map(({ segmentId }) => segmentId)),
-    plainArray(begins.rows.map(({ excluded }) => excluded)),
-    textArray(begins.rows.map(({ startsAt }) => textOrNull(startsAt))),
-    textArray(begins.rows.map(({ end }) => (end.kind === 'at' ? text(end.moment) : null))),
-    textArray(begins.rows.map(({ end }) => (end.kind === 'ttl' ? `${end.milliseconds} milliseconds` : null))),
-    textArray(begins.rows.map(({ since }) => textOrNull(since))),
-    textArray(begins.rows.map(({ cause }) => cause)),
-    textArray(begins.rows.map(({ by }) => by)),
+    plain(begins.rows.map(({ segmentId }) => segmentId)),
+    plain(begins.rows.map(({ excluded }) => excluded)),
+    moments(begins.rows.map(({ startsAt }) => startsAt)),
+    moments(begins.rows.map(({ end }) => (end.kind === 'at' ? end.moment : null))),
+    texts(begins.rows.map(({ end }) => (end.kind === 'ttl' ? `${end.milliseconds} milliseconds` : null))),
+    moments(begins.rows.map(({ since }) => since)),
+    texts(begins.rows.map(({ cause }) => cause)),
+    texts(begins.rows.map(({ by }) => by)),
   ];
 }
 
