@@ -97,3 +97,17 @@ test('any bytes at all are read the same wherever they are cut, and every line t
     }),
   );
 });
+
+test('spaces in the middle of a long line are part of it, and those around it are not', () => {
+  const inside = `a${' '.repeat(60_000)}b`;
+  const rows = read('csv', ` \t${inside} \r\n\t b\t \r\n`, 10_000);
+  assert.deepEqual(
+    rows.map(({ line, reason }) => [line, reason]),
+    [
+      [1, 'invalid_user_id'],
+      [2, null],
+    ],
+  );
+  assert.equal(rows[0]!.value.slice(0, 10), inside.slice(0, 10));
+  assert.equal(rows[1]!.value, 'b');
+});
