@@ -5,11 +5,14 @@ const housekeepingLock = 0x5e6d_0002;
 
 /**
  * A connection of its own, which the server ends when nothing has come over it for so long: a process that is cut off must
- * not keep the others from the work until TCP notices.
+ * not keep the others from the work until TCP notices. Its searches go along an index and stop after some hundred rows; on
+ * statistics of before a large import the planner would read all and sort it, each time (measured: 120 ms instead of 1).
  */
 export async function openClient(database: Database, idleLimitMs: number): Promise<DatabaseClient> {
   const client = await database.connect();
-  await client.query(`select set_config('idle_session_timeout', $1, false)`, [String(idleLimitMs)]);
+  await client.query(`select set_config('idle_session_timeout', $1, false), set_config('enable_sort', 'off', false)`, [
+    String(idleLimitMs),
+  ]);
   return client;
 }
 

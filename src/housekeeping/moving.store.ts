@@ -56,15 +56,15 @@ export async function* usersIn(client: DatabaseClient, segmentIds: readonly numb
         text: membersText,
         values: [id, after],
       });
-      yield rows.map((row) => row.user_id);
+      yield [...new Set(rows.map((row) => row.user_id))];
       if (rows.length < usersAtOnce) break;
       after = rows.at(-1)!.user_id;
     }
   }
 }
 
-const membersText = `select distinct user_id from memberships where segment_id = $1 and user_id > $2
-  order by user_id limit ${usersAtOnce}`;
+const membersText = `select user_id from memberships where segment_id = $1 and user_id > $2
+  order by segment_id, user_id limit ${usersAtOnce}`;
 
 /**
  * Users with a stay that the next one of its pair had cut by the moment. An open one has no end to find it by, and an index

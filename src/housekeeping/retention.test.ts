@@ -5,6 +5,8 @@ import { openAgain } from '../../test/support/database.ts';
 import { houseOf } from '../../test/support/housekeeping.ts';
 import { until } from '../../test/support/service.ts';
 import { momentText } from '../http/moment.ts';
+import { factsStore } from '../reading/facts.store.ts';
+import { definitionsStore } from '../segments/definitions.store.ts';
 import { randomSource } from '../../test/model/random-history.ts';
 import { monthName, monthOf, startOf } from './months.ts';
 import { dropMonth, raiseKeptFrom } from './partitions.store.ts';
@@ -152,6 +154,8 @@ test('while somebody reads what is to be dropped it is not, though it is answere
   assert.match(house.failures.join(), /^history that is no longer kept: .*lock timeout/);
   assert.equal(await rows(app), 1);
   assert.deepEqual(codeOf(await app.call('GET', `/v1/users/u/segments?${at(kept - 30 * day)}`)), gone);
+  const read = await factsStore(app.database, definitionsStore(app.database)).since('u', -Infinity);
+  assert.deepEqual([read.facts.stays, read.keptFrom], [[], kept], 'what is there still is not told');
   await reader.end();
   await house.round();
   assert.equal(await rows(app), 0);
@@ -182,10 +186,9 @@ test('while months are dropped one after the other every answer is right or 410'
   const client = await openAgain(app.database).connect();
   const random = randomSource(1);
   const answers = { right: 0, dropped: 0 };
-  const stopping = new AbortController();
-  const isRunning = () => !stopping.signal.aborted;
+  const reading = new AbortController();
   const readers = Array.from({ length: 4 }, async () => {
-    while (isRunning()) {
+    while (!reading.signal.aborted) {
       const month = thisMonth - 1 - random.below(9);
       const { status, body } = await app.call('GET', `/v1/users/u/segments?${at(startOf(month) + 10 * day)}`);
       if (status !== 410) assert.deepEqual(body.segments, ['A'], monthName(month));
@@ -207,7 +210,7 @@ test('while months are dropped one after the other every answer is right or 410'
       );
     }
   } finally {
-    stopping.abort();
+    reading.abort();
     await Promise.all(readers);
     await client.end();
   }

@@ -6,7 +6,10 @@ import { housekeepingTasks, type TaskOptions } from '../../src/housekeeping/task
 import { definitionsStore } from '../../src/segments/definitions.store.ts';
 
 /** Housekeeping as a process does it: a round at a time with all there is to do, without pauses; what is over is moved at once. */
-export function houseOf(database: Database, options: Partial<TaskOptions & RoundOptions> = {}) {
+export function houseOf(
+  database: Database,
+  { only = /./, ...options }: Partial<TaskOptions & RoundOptions> & { only?: RegExp } = {},
+) {
   const failures: string[] = [];
   const strays: number[] = [];
   const tasks = housekeepingTasks(definitionsStore(database), {
@@ -19,7 +22,7 @@ export function houseOf(database: Database, options: Partial<TaskOptions & Round
     pause: async () => {},
     ...options,
     database,
-    tasks: tasks.map((task) => ({ ...task, everyMs: 0 })),
+    tasks: tasks.filter(({ name }) => only.test(name)).map((task) => ({ ...task, everyMs: 0 })),
     onFailure: (what, error) => failures.push(`${what}: ${String(error)}`),
     onStrays: (rows) => strays.push(rows),
   });
