@@ -1,5 +1,6 @@
 import type { DatabaseClient } from '../db/database.ts';
 import { momentText } from '../db/moments.ts';
+import { applyText, changeValues } from '../memberships/memberships.store.ts';
 import { stayColumns, type StayRow, toStay } from '../reading/facts.store.ts';
 import type { Ending } from '../timeline/decide.ts';
 import type { Moment, Stay } from '../timeline/facts.ts';
@@ -138,24 +139,8 @@ interface FoundRow extends StayRow {
  * What is over stays so, so only the version and the revisions are compared, and no time.
  */
 export async function move(client: DatabaseClient, version: number, judgedAt: Moment, all: readonly Moving[]): Promise<void> {
-  const endings = all.flatMap(({ userId, endings }) => endings.map((one) => ({ userId, ...one })));
-  await client.query({
-    name: 'housekeeping.move',
-    text: moveText,
-    values: [
-      version,
-      judgedAt * 1000,
-      all.map(({ userId }) => userId),
-      all.map(({ revision }) => revision),
-      endings.map(({ userId }) => userId),
-      endings.map(({ segmentId }) => segmentId),
-      endings.map(({ startsAt }) => momentText(startsAt)),
-      endings.map(({ endsAt }) => momentText(endsAt!)),
-      endings.map(({ cause }) => cause),
-      endings.map(({ by }) => by),
-    ],
+  const changes = all.map(({ userId, revision, endings }) => {
+    return { userId, revision, version, decidedAt: judgedAt, decision: { endings, beginnings: [], goodUntil: Infinity } };
   });
+  await client.query({ name: 'housekeeping.move', text: applyText, values: [...changeValues(changes), false] });
 }
-
-const moveText = `select outcome from apply_changes($1, $2, $3, $4, array_fill('infinity'::timestamptz, array[cardinality($3::text[])]),
-  $5, $6, $7, $8, $9, $10, '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', false)`;

@@ -15,7 +15,7 @@ export interface DecidedChange {
   readonly version: number;
   /** The moment it was made for: it is applied then or later, before `decision.goodUntil`. */
   readonly decidedAt: Moment;
-  readonly decision: Decision;
+  readonly decision: Pick<Decision, 'endings' | 'beginnings' | 'goodUntil'>;
 }
 
 /** `stale`: the user, the definitions or the time have moved on; nothing was written. */
@@ -152,5 +152,6 @@ function momentTexts() {
   };
 }
 
-const applyText = `select outcome, revision, stale, busy
+/** After `changeValues`: whether rows that others have locked are waited for. */
+export const applyText = `select outcome, revision, stale, busy
   from apply_changes($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)`;
