@@ -1,5 +1,6 @@
 import type { DatabaseClient } from '../db/database.ts';
 import { momentText } from '../db/moments.ts';
+import { inTransaction } from '../db/transaction.ts';
 import type { Moment } from '../timeline/facts.ts';
 import { type Month, monthName, parseMonth, startOf } from './months.ts';
 
@@ -102,15 +103,3 @@ export async function dropFromDefault(client: DatabaseClient, before: Moment): P
 }
 
 const tableOf = (month: Month) => `past_memberships_${monthName(month)}`;
-
-async function inTransaction<T>(client: DatabaseClient, work: () => Promise<T>): Promise<T> {
-  await client.query('begin');
-  try {
-    const answer = await work();
-    await client.query('commit');
-    return answer;
-  } catch (error) {
-    await client.query('rollback').catch(() => {}); // a lost connection has done so
-    throw error;
-  }
-}

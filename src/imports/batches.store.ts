@@ -3,6 +3,7 @@ import type { Database } from '../db/database.ts';
 import { type DecidedChange, changeValues } from '../memberships/memberships.store.ts';
 import type { DefinitionsStore } from '../segments/definitions.store.ts';
 import type { CommandCause, Definitions, Facts, Moment, Stay } from '../timeline/facts.ts';
+import { lease } from './lease.ts';
 import type { Row } from './rows.ts';
 import type { StagedRow } from './staging.store.ts';
 
@@ -85,7 +86,6 @@ export function batchesStore({ pool, clock }: Database, definitions: Definitions
   };
 }
 
-const lease = '15 seconds';
 const none: readonly Stay[] = [];
 
 const saveText = `select outcome, revision, stale from apply_import_batch(${Array.from({ length: 30 }, (_, i) => `$${i + 1}`).join(', ')})`;

@@ -5,6 +5,7 @@ import { lastMoment } from '../timeline/facts.ts';
 import type { DatabaseClock } from '../db/clock.ts';
 import { fingerprint } from './fingerprint.ts';
 import type { Import, ImportOperation, ImportsStore, ImportState, ShownImport } from './imports.store.ts';
+import { renewMs } from './lease.ts';
 import { type Row, type RowFormat, rowReader } from './rows.ts';
 import { copyLine, type StagingStore } from './staging.store.ts';
 
@@ -194,7 +195,6 @@ export function importsService(parts: {
   };
 }
 
-const renewMs = 5_000;
 const pageRows = 2_000;
 
 async function* pages<R extends { line: number }>(read: (after: number) => Promise<R[]>): AsyncGenerator<R[]> {

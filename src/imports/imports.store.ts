@@ -1,6 +1,7 @@
-import type { PoolClient } from 'pg';
 import type { Database } from '../db/database.ts';
+import { inPooledTransaction } from '../db/transaction.ts';
 import type { Moment } from '../timeline/facts.ts';
+import { lease } from './lease.ts';
 import { type StagedRow, stagingTable } from './staging.store.ts';
 
 export type ImportOperation = 'add' | 'remove' | 'replace';
@@ -63,27 +64,8 @@ export interface ListedImports {
 
 export type ImportsStore = ReturnType<typeof importsStore>;
 
-/** How long a process that is not heard of keeps an import. */
-const lease = '15 seconds';
-
 /** The records of imports: who works on which, and how far it came. The ids come from us or were checked to be UUIDs. */
 export function importsStore({ pool }: Database) {
-  const transaction = async <T>(use: (client: PoolClient) => Promise<T>): Promise<T> => {
-    const client = await pool.connect();
-    let failure: unknown;
-    try {
-      await client.query('begin');
-      const answer = await use(client);
-      await client.query('commit');
-      return answer;
-    } catch (error) {
-      failure = error;
-      throw error;
-    } finally {
-      if (failure) await client.query('rollback').catch(() => {}); // a connection that broke has rolled back by itself
-      client.release(failure instanceof Error);
-    }
-  };
   const one = async (name: string, text: string, values: unknown[]): Promise<Import | null> => {
     const { rows } = await pool.query<ImportRow>({ name, text: `${text} returning ${columns}`, values });
     return rows[0] ? toImport(rows[0]) : null;
@@ -92,7 +74,7 @@ export function importsStore({ pool }: Database) {
   return {
     /** Together with the table that its rows go into. */
     insert: ({ segmentId, operation, ttlMs, replaceInGroup, createdBy, owner }: NewImport): Promise<Import> =>
-      transaction(async (client) => {
+      inPooledTransaction(pool, async (client) => {
         const values = [segmentId, operation, ttlMs === null ? null : `${ttlMs} milliseconds`, replaceInGroup, createdBy, owner];
         const { rows } = await client.query<ImportRow>({ name: 'imports.insert', text: insertText, values });
         await client.query(
@@ -149,7 +131,7 @@ export function importsStore({ pool }: Database) {
       owner: string,
       key: { createdBy: string; key: string; fingerprint: string } | null,
     ): Promise<'accepted' | 'taken' | null> =>
-      transaction(async (client) => {
+      inPooledTransaction(pool, async (client) => {
         if (key) {
           const values = [key.createdBy, key.key, id, key.fingerprint];
           const claimed = await client.query({ name: 'imports.claim_key', text: claimKeyText, values });
@@ -198,7 +180,7 @@ export function importsStore({ pool }: Database) {
 
     /** Ends it, if it is not over: the owner does (or, with null, anybody). What was staged is dropped. The import as it is. */
     finish: (id: string, owner: string | null, state: ImportState, error: ImportError | null): Promise<Import | null> =>
-      transaction(async (client) => {
+      inPooledTransaction(pool, async (client) => {
         const { rows } = await client.query<ImportRow>({
           name: 'imports.finish',
           text: finishText,

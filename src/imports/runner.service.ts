@@ -1,6 +1,7 @@
 import type { DatabaseClient } from '../db/database.ts';
 import { failureOf } from '../db/failures.ts';
 import type { Import, ImportsStore } from './imports.store.ts';
+import { renewMs } from './lease.ts';
 import type { StagingStore } from './staging.store.ts';
 import { Stopped } from './stopped.ts';
 
@@ -20,7 +21,6 @@ export type ImportRunner = ReturnType<typeof importRunner>;
 const slots = 2;
 /** How often it looks for those whose process is gone. */
 const pollMs = 2_000;
-const renewMs = 5_000;
 /** After so many failures at the same place, which no outage explains, an import is given up. */
 const maxAttempts = 10;
 

@@ -3,7 +3,9 @@ import { from as copyFrom } from 'pg-copy-streams';
 import { plainArray, textArray } from '../db/arrays.ts';
 import type { Database, DatabaseClient } from '../db/database.ts';
 import { momentText } from '../db/moments.ts';
+import { inPooledTransaction } from '../db/transaction.ts';
 import type { Import } from './imports.store.ts';
+import { lease } from './lease.ts';
 import type { Row } from './rows.ts';
 
 /** A user of a file and the line that named it first; further lines with the same id are told apart. */
@@ -38,23 +40,16 @@ export function stagingStore({ pool, connect }: Database) {
     /**
      * Adds a piece of a file, in one short transaction: a slow sender holds none. False: the import was cancelled or given up.
      */
-    async insert(importId: string, owner: string, { received, good, rejected }: StagedPiece): Promise<boolean> {
-      const client = await pool.connect();
-      let failure: unknown;
-      try {
-        await client.query('begin');
-        const { rowCount } = await client.query({
-          name: 'staging.count',
-          text: countText,
-          values: [importId, owner, received, rejected.length],
-        });
-        if (rowCount! > 0 && good !== '') {
-          await pipeline(
-            [Buffer.from(good, 'latin1')],
-            client.query(copyFrom(`copy ${stagingTable(importId)} (line, user_id) from stdin`)),
-          );
+    insert: (importId: string, owner: string, { received, good, rejected }: StagedPiece): Promise<boolean> =>
+      inPooledTransaction(pool, async (client) => {
+        const counts = [importId, owner, received, rejected.length, lease];
+        const { rowCount } = await client.query({ name: 'staging.count', text: countText, values: counts });
+        if (rowCount === 0) return false;
+        if (good !== '') {
+          const into = client.query(copyFrom(`copy ${stagingTable(importId)} (line, user_id) from stdin`));
+          await pipeline([Buffer.from(good, 'latin1')], into);
         }
-        if (rowCount! > 0 && rejected.length > 0) {
+        if (rejected.length > 0) {
           const values = [
             importId,
             plainArray(rejected.map(({ line }) => line)),
@@ -63,15 +58,8 @@ export function stagingStore({ pool, connect }: Database) {
           ];
           await client.query({ name: 'staging.reject', text: rejectText, values });
         }
-        await client.query('commit');
-        return rowCount! > 0;
-      } catch (error) {
-        failure = error;
-        throw error;
-      } finally {
-        client.release(failure instanceof Error); // what it had begun ends with its connection
-      }
-    },
+        return true;
+      }),
 
     /**
      * A connection of its own, for one import: sorting may take longer than a short statement may, and what it sorted is
@@ -124,7 +112,7 @@ async function* fetched(client: DatabaseClient, query: string, batch: number): A
 /** Ids are visible ASCII. */
 const literal = (userId: string) => `'${userId.replaceAll("'", "''")}'`;
 
-const countText = `update imports set received = received + $3, rejected = rejected + $4, lease_until = clock_timestamp() + interval '15 seconds'
+const countText = `update imports set received = received + $3, rejected = rejected + $4, lease_until = clock_timestamp() + $5::interval
   where import_id = $1 and owner = $2 and state = 'receiving'`;
 
 const rejectText = `insert into import_rejects select $1, r.line, r.value, r.reason from unnest($2::bigint[], $3::text[], $4::text[]) r (line, value, reason)`;
