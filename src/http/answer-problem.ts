@@ -14,7 +14,7 @@ const retryAfter: Partial<Record<ProblemCode, number>> = {
 
 /** Answers any thrown error as problem+json. What is not a `Problem` is logged whole and answered masked. */
 export function answerProblem(error: unknown, request: FastifyRequest, reply: FastifyReply) {
-  const problem = toProblem(error, request.routeOptions.config?.takes);
+  const problem = toProblem(error);
   const [status, title] = problems[problem.code];
   if (status >= 500) request.log.error({ err: error, code: problem.code, reqId: request.id }, title);
   const seconds = retryAfter[problem.code];
@@ -48,14 +48,13 @@ const ofDatabase: Record<NonNullable<Failure>, [ProblemCode, string]> = {
   clock_behind: ['clock_behind', 'The clock of the database is more than a second behind its own history. Nothing was changed.'],
 };
 
-function toProblem(error: unknown, takes?: string): Problem {
+function toProblem(error: unknown): Problem {
   if (error instanceof Problem) return error;
   const failure = failureOf(error);
   if (failure) return new Problem(...ofDatabase[failure], { cause: error });
   const { code, statusCode, message } = (error ?? {}) as Partial<FastifyError>;
   if (code === 'FST_ERR_CTP_BODY_TOO_LARGE') return new Problem('body_too_large', 'The body is larger than 1,048,576 bytes.');
-  if (code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE')
-    return new Problem('unsupported_media_type', `Send ${takes ?? 'application/json'}.`);
+  if (code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE') return new Problem('unsupported_media_type', 'Send application/json.');
   if (code === 'FST_ERR_BAD_URL') return new Problem('invalid_request', 'The path is not valid percent-encoded UTF-8.');
   if (statusCode === 503) return new Problem('overloaded', 'The service is overloaded. Nothing was changed.');
   if (statusCode === 400) return new Problem('invalid_request', message ?? 'The request is not valid.');

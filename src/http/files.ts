@@ -21,7 +21,6 @@ export function takeFiles(app: FastifyInstance, maxBytes: number) {
   app.addContentTypeParser(['text/csv', 'text/plain'], (_request, payload, done) => done(null, payload));
   app.addHook('preParsing', (request, _reply, _payload, done) => {
     const { 'content-type': type = '', 'content-encoding': encoding = 'identity', 'content-length': length } = request.headers;
-    if (request.routeOptions.config.takes === undefined) return done();
     if (Number(length ?? 0) > maxBytes) return done(tooLarge(maxBytes, Number(length)));
     if (!/^text\/(csv|plain)\s*(;|$)/i.test(type))
       return done(new Problem('unsupported_media_type', `Send ${request.routeOptions.config.takes}.`));
@@ -44,7 +43,7 @@ const tooLarge = (maxBytes: number, announced: number) =>
 
 /** The bytes of a file, unpacked. Throws 400 where they are no gzip; ends with an error where the sender goes away. */
 export async function* bytesOf(request: FastifyRequest): AsyncGenerator<Buffer> {
-  const body = (request.body ?? []) as Readable;
+  const body = request.body as Readable;
   const watchdog = setTimeout(() => request.raw.destroy(new Error(`no byte of the file came for ${stallMs} ms`)), stallMs);
   const isPacked = /gzip/i.test(request.headers['content-encoding'] ?? '');
   const bytes = isPacked ? pipeline(body, createGunzip(), () => {}) : body; // what breaks is thrown to who reads

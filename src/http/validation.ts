@@ -65,14 +65,7 @@ function typesOf(schema: TSchema): (query: Record<string, unknown>) => void {
   };
 }
 
-function problemOf(all: ErrorObject[], httpPart: string | undefined): Problem {
-  // A list where a word of a few is asked for breaks two rules, and is one fault.
-  const errors = all.filter(
-    ({ keyword, data, instancePath }) =>
-      keyword !== 'enum' ||
-      !Array.isArray(data) ||
-      !all.some((other) => other.keyword === 'type' && other.instancePath === instancePath),
-  );
+function problemOf(errors: ErrorObject[], httpPart: string | undefined): Problem {
   const faults = errors
     .filter(({ keyword }) => keyword !== 'if')
     .slice(0, maxFaults)

@@ -147,3 +147,10 @@ test('of a user alone in a batch everything ends that a removal names: the membe
   assert.deepEqual(counts(await importFile(call, 'M', 'operation=remove', 'm\n')), ['done', 1, 1, 0, 0, 0]);
   assert.equal(await told(), 0);
 });
+
+test('a file without rows is one, and a request without a file is none', async () => {
+  await call('POST', '/v1/segments', { slug: 'E' });
+  assert.deepEqual(counts(await importFile(call, 'E', 'operation=add', '')), ['done', 0, 0, 0, 0, 0]);
+  const { status, body } = await call('POST', '/v1/segments/E/imports?operation=add');
+  assert.deepEqual([status, body.code, body.detail], [415, 'unsupported_media_type', 'Send text/csv or text/plain.']);
+});

@@ -6,11 +6,10 @@ import { listParameters, Slug } from '../http/common.schemas.ts';
 import { cursorsOf } from '../http/cursor.ts';
 import { bytesOf, takeFiles } from '../http/files.ts';
 import { answers } from '../http/problem.schemas.ts';
-import { invalid, Problem } from '../http/problem.ts';
+import { invalid } from '../http/problem.ts';
 import { withHeaders } from '../http/responses.ts';
 import { ImportBody, ImportHeaders, ImportListQuery, ImportQuery, ImportsBody, presentImport } from './imports.schemas.ts';
 import { type ImportsService, isImportId } from './imports.service.ts';
-import type { ImportOperation, ImportState } from './imports.store.ts';
 import { rejectsCsv } from './rejects.ts';
 
 const tags = ['Imports'];
@@ -38,7 +37,7 @@ export function importRoutes(imports: ImportsService, maxBytes: number): Fastify
         const { segment: slug = null, state = null, limit = 100, cursor } = request.query;
         const [after] = cursor === undefined ? [''] : cursors.read(cursor);
         if (after !== '' && !isImportId(after)) throw invalid('cursor', 'must be the next_cursor of the page before.');
-        const page = await imports.list({ slug, state: state as ImportState | null, after, limit: limit + 1 });
+        const page = await imports.list({ slug, state, after, limit: limit + 1 });
         const shown = page.slice(0, limit);
         return {
           imports: shown.map(presentImport),
@@ -145,11 +144,10 @@ const receiving =
           throw invalid('ttl_seconds', 'is the end of what is added: it cannot be given with remove.');
         if (operation === 'remove' && replaceInGroup !== undefined)
           throw invalid('replace_in_group', 'makes room for what is added: it cannot be given with remove.');
-        if (request.body === undefined) throw new Problem('unsupported_media_type', 'Send a file as text/csv or text/plain.');
         const made = await imports.receive(
           {
             slug: request.params.slug,
-            operation: operation as ImportOperation,
+            operation,
             ttlSeconds,
             replaceInGroup: replaceInGroup ?? false,
             format: /^text\/csv/i.test(request.headers['content-type']!) ? 'csv' : 'plain',

@@ -2,14 +2,13 @@ import { type Static, Type } from 'typebox';
 import { momentText, MomentText, NextCursor, Revision, Slug } from '../http/common.schemas.ts';
 import type { ShownImport } from './imports.store.ts';
 
-const Operation = Type.String({ enum: ['add', 'remove', 'replace'] });
-const State = Type.String({ enum: ['receiving', 'running', 'done', 'failed', 'cancelled'] });
+const Operation = Type.Enum(['add', 'remove', 'replace']);
+const State = Type.Enum(['receiving', 'running', 'done', 'failed', 'cancelled']);
 const count = (description: string) => Type.Integer({ minimum: 0, description });
 
 export const ImportQuery = Type.Object(
   {
-    operation: Type.String({
-      enum: ['add', 'remove', 'replace'],
+    operation: Type.Enum(['add', 'remove', 'replace'], {
       description: '`replace` makes those in by hand exactly the ones of the file.',
     }),
     ttl_seconds: Type.Optional(
