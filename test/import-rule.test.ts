@@ -26,7 +26,7 @@ const rules: Record<Kind, { ours: readonly Kind[]; libraries: RegExp }> = {
   wiring: { ours: ['routes', 'service', 'store', 'schemas', 'pure', 'http', 'db', 'wiring'], libraries: /./ },
 };
 
-const pureInHttp = ['src/http/problem.ts', 'src/http/moment.ts'];
+const pureInHttp = ['src/http/problem.ts', 'src/http/moment.ts', 'src/http/user-id.ts', 'src/http/csv.ts'];
 
 function kindOf(path: string): Kind {
   const suffix = /\.(routes|service|store|schemas)\.ts$/.exec(path)?.[1];

@@ -1,4 +1,4 @@
-import { stringify } from 'csv-stringify/sync';
+import { csvLines } from '../http/csv.ts';
 import { momentText } from '../http/moment.ts';
 import type { Event } from '../timeline/events.ts';
 
@@ -9,17 +9,15 @@ const linesAtOnce = 1_000;
 
 /** A report as RFC 4180 with CRLF, piece by piece: a header line, then one line an event. Ids are never altered. */
 export function* reportCsv(userId: string, events: readonly Event[]): Generator<string> {
-  yield csv([columns]);
+  yield csvLines([columns]);
   for (let i = 0; i < events.length; i += linesAtOnce) {
-    yield csv(
+    yield csvLines(
       events
         .slice(i, i + linesAtOnce)
         .map(({ segment, operation, at, cause }) => [userId, segment, operation, momentText(at), cause]),
     );
   }
 }
-
-const csv = (lines: string[][]) => stringify(lines, { record_delimiter: '\r\n' });
 
 /** A file name that every system takes. */
 export const reportName = (userId: string, month: string) =>

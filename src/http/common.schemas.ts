@@ -1,5 +1,6 @@
 import { Type } from 'typebox';
 import { endText, momentText, parseMoment } from './moment.ts';
+import { userIdPattern } from './user-id.ts';
 
 const slugRule = 'must be 1 to 128 of A-Z a-z 0-9 _ . -, starting with a letter or digit';
 
@@ -11,7 +12,7 @@ export const Slug = Type.String({
 });
 
 export const UserId = Type.String({
-  pattern: '^(?!\\.{1,2}$)[!-~]{1,128}$',
+  pattern: userIdPattern,
   'x-rule': 'must be 1 to 128 visible ASCII characters, and not . or ..',
   description: '1 to 128 visible ASCII characters, percent-encoded in a path where needed; `.` and `..` are none.',
   examples: ['1000'],

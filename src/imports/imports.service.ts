@@ -44,14 +44,14 @@ export function importsService(parts: {
   const { definitions, imports, staging, clock, owner, maxBytes, onAccepted } = parts;
   let receiving = 0;
 
-  const withSlug = async (known: Import): Promise<ShownImport> => {
-    const all = await definitions.current();
-    return { ...known, slug: all.byId.get(known.segmentId)!.slug };
+  const withSlugs = async (found: readonly Import[]): Promise<ShownImport[]> => {
+    const { byId } = await definitions.current();
+    return found.map((one) => ({ ...one, slug: byId.get(one.segmentId)!.slug }));
   };
   const find = async (id: string): Promise<ShownImport> => {
     const known = isImportId(id) ? await imports.find(id) : null;
     if (!known) throw new Problem('import_not_found', `There is no import ${id}.`);
-    return withSlug(known);
+    return (await withSlugs([known]))[0]!;
   };
 
   /** The import that has this key of this sender already, once the whole file was compared. */
@@ -174,10 +174,8 @@ export function importsService(parts: {
     /** By id, so in the order of their making. Of a slug: those of all its lives. */
     async list(wanted: { slug: string | null; state: ImportState | null; after: string; limit: number }): Promise<ShownImport[]> {
       const { slug, state, after, limit } = wanted;
-      const all = await definitions.current();
-      const segmentIds = slug === null ? null : (all.bySlug.get(slug) ?? []).map(({ id }) => id);
-      const found = await imports.list({ segmentIds, state, after, limit });
-      return Promise.all(found.map(withSlug));
+      const segmentIds = slug === null ? null : ((await definitions.current()).bySlug.get(slug) ?? []).map(({ id }) => id);
+      return withSlugs(await imports.list({ segmentIds, state, after, limit }));
     },
 
     /** The rejected rows of an import, by line, as they are known by now. 404 `import_not_found`. */
@@ -188,8 +186,7 @@ export function importsService(parts: {
 
     /** Stops it. What was applied stays; one that is over stays as it is. 404 `import_not_found`. */
     async cancel(id: string): Promise<ShownImport> {
-      await find(id);
-      await imports.finish(id, null, 'cancelled', null);
+      if (isImportId(id)) await imports.finish(id, null, 'cancelled', null);
       return find(id);
     },
   };

@@ -1,3 +1,5 @@
+import { userIdPattern } from '../http/user-id.ts';
+
 /** `csv`: RFC 4180 with one column, where a first line `user_id` is a header. `plain`: an id a line, to the letter. */
 export type RowFormat = 'csv' | 'plain';
 
@@ -13,7 +15,7 @@ export interface Row {
   readonly reason: RejectReason | null;
 }
 
-const userId = /^(?!\.{1,2}$)[!-~]{1,128}$/;
+const userId = new RegExp(userIdPattern);
 const maxValue = 256;
 
 /** A line that is longer is no id, whatever comes: the rest of it is skipped, and memory stays flat. */

@@ -30,6 +30,7 @@ export function importRunner(options: RunnerOptions) {
   const closing = new AbortController();
   const isClosing = () => closing.signal.aborted;
   const sleepers = new Set<() => void>();
+  let wakes = 0;
 
   const sleep = (milliseconds: number) =>
     new Promise<void>((resolve) => {
@@ -68,9 +69,10 @@ export function importRunner(options: RunnerOptions) {
   const work = async () => {
     while (!isClosing()) {
       try {
+        const heard = wakes;
         const job = await imports.claim(owner);
         if (job) await runOne(job);
-        else await sleep(pollMs);
+        else if (heard === wakes) await sleep(pollMs); // what was accepted since may have come too late for the look
       } catch (error) {
         if (!isClosing()) onFailure(error);
         await sleep(pollMs);
@@ -79,6 +81,7 @@ export function importRunner(options: RunnerOptions) {
   };
   const working = Promise.all(Array.from({ length: slots }, work));
   const wake = () => {
+    wakes++;
     for (const end of sleepers) end();
   };
 
