@@ -168,8 +168,7 @@ async function again<T>(ask: () => Promise<T>, signal?: AbortSignal): Promise<T>
     try {
       return await ask();
     } catch (error) {
-      if (!(error instanceof Unreachable)) throw error;
-      if (i === tries) throw new CommandError(`${error.message}.`, { cause: error });
+      if (!(error instanceof Unreachable) || i === tries) throw error;
       await wait(1_000, undefined, signal ? { signal } : {});
     }
   }

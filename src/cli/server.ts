@@ -15,8 +15,8 @@ export function serverOf(url: string | undefined, environment: NodeJS.ProcessEnv
   return { url: address.replace(/\/+$/, ''), key };
 }
 
-/** A connection that could not be made, or broke. */
-export class Unreachable extends Error {}
+/** The service does not answer, or answers that it cannot now. */
+export class Unreachable extends CommandError {}
 
 /** The answer, or `CommandError` with what the service says of a refusal. */
 export async function send(server: Server, path: string, init: RequestInit = {}): Promise<Response> {
@@ -28,7 +28,7 @@ export async function send(server: Server, path: string, init: RequestInit = {})
     });
   } catch (error) {
     if (init.signal?.aborted) throw error;
-    throw new Unreachable(`${server.url} does not answer: ${reasonOf(error)}`, { cause: error });
+    throw new Unreachable(`${server.url} does not answer: ${reasonOf(error)}.`, { cause: error });
   }
   if (answer.ok) return answer;
   const problem = (await answer.json().catch(() => ({}))) as { detail?: string; code?: string };

@@ -59,6 +59,9 @@ test('what is wrong is told in one line, with exit code 1', async () => {
     assert.match(output, line);
     assert.equal(output.trim().split('\n').length, 1, output);
   }
+  const nobody = runMain(['seed'], { ...environment, SEGMENTD_URL: 'http://127.0.0.1:1' });
+  assert.equal(await nobody.exited, 1);
+  assert.match(nobody.output(), /^segmentd: http:\/\/127\.0\.0\.1:1 does not answer: .*\.\n$/);
   const keyless = runMain(['export', 'A'], { SEGMENTD_URL: service.url });
   assert.equal(await keyless.exited, 1);
   assert.match(keyless.output(), /Set SEGMENTD_KEY/);
