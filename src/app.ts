@@ -8,6 +8,7 @@ import { housekeepingService, type RoundOptions } from './housekeeping/housekeep
 import { housekeepingTasks, type TaskOptions } from './housekeeping/tasks.service.ts';
 import { historyRoutes, type LinkOptions } from './history/history.routes.ts';
 import { historyService } from './history/history.service.ts';
+import { reportsStore } from './history/reports.store.ts';
 import { answerProblem } from './http/answer-problem.ts';
 import { authenticate, keyOf } from './http/authenticate.ts';
 import { parseJsonStrictly } from './http/body.ts';
@@ -198,7 +199,7 @@ export async function buildApp(options: AppOptions) {
   await app.register(readingRoutes(reader, memberships));
   answerFirst(app, fastRead(reader), { heldKey: keys.inMemory, metrics, logger, requestLog });
   await app.register(membershipRoutes(memberships));
-  await app.register(historyRoutes(historyService(facts, settled), links, now));
+  await app.register(historyRoutes(historyService({ facts, settled, definitions, reports: reportsStore(database) }), links, now));
   await app.register(fileImports());
   await app.register(operatingRoutes(obstaclesOf(database), metrics));
 

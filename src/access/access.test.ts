@@ -29,6 +29,7 @@ const needs: Record<string, Scope | 'none'> = {
   'GET /v1/users/{user_id}/memberships': 'read',
   'GET /v1/users/{user_id}/history': 'read',
   'GET /v1/users/{user_id}/report': 'read',
+  'GET /v1/reports/history': 'read',
   'GET /v1/downloads/{token}': 'none',
   'GET /metrics': 'read',
   'GET /healthz': 'none',
@@ -58,6 +59,8 @@ before(async () => {
   const store = keysStore(database);
   assert.equal(await store.insert({ name: 'gone', scope: 'admin' }, sha256Of(revoked)), true);
   assert.equal(await store.revoke('gone'), true);
+  const ask = () => as(null)('GET', '/v1/segments', undefined, { authorization: `Bearer ${revoked}` });
+  await until(async () => (await ask()).status === 401, 'the revocation to be known'); // it may have been seen while it lived
 });
 
 const challenge = 'Bearer realm="segmentd"';

@@ -2,16 +2,16 @@ import { Readable } from 'node:stream';
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import type { FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
-import { momentText, MomentText, toMoment, UserId } from '../http/common.schemas.ts';
+import { momentText, MomentText, Slug, toMoment, UserId } from '../http/common.schemas.ts';
 import { cursorsOf } from '../http/cursor.ts';
 import { answers } from '../http/problem.schemas.ts';
 import { invalid, Problem } from '../http/problem.ts';
 import type { Moment } from '../timeline/facts.ts';
-import { HistoryBody, LinkBody, Month, presentEvent, TimeZone } from './history.schemas.ts';
+import { HistoryBody, LinkBody, linkParameters, Month, presentEvent, TimeZone } from './history.schemas.ts';
 import type { HistoryService } from './history.service.ts';
-import { readLink, signLink } from './link.ts';
+import { type LinkedReport, readLink, signLink } from './link.ts';
 import { isTimeZone, monthIn, type Period } from './month.ts';
-import { reportCsv, reportName } from './report.ts';
+import { reportHeader, reportLines, reportName, type UserEvents } from './report.ts';
 
 export interface LinkOptions {
   readonly secret: Buffer;
@@ -29,6 +29,14 @@ export function historyRoutes(
   links: LinkOptions,
   now: () => Promise<Moment>,
 ): FastifyPluginAsyncTypebox {
+  /** A link to a report of a month, given only where the report can be made. */
+  const linkTo = async (request: FastifyRequest, report: LinkedReport) => {
+    await history.refuseDropped(monthOf(report.month, report.timeZone));
+    const expiresAt = (await now()) + links.ttlSeconds * 1000;
+    const token = signLink(links.secret, report, expiresAt);
+    return { url: `${links.publicUrl ?? hostOf(request)}/v1/downloads/${token}`, expires_at: momentText(expiresAt) };
+  };
+
   return async (app) => {
     app.get(
       '/v1/users/:user_id/history',
@@ -90,16 +98,37 @@ export function historyRoutes(
           description: 'The link needs no key until it expires. The file is made when the link is followed.',
           tags,
           params,
-          querystring: Type.Object({ month: Month, timezone: Type.Optional(TimeZone) }, { additionalProperties: false }),
+          querystring: Type.Object(linkParameters, { additionalProperties: false }),
           response: { 200: LinkBody, 410: answers('history_dropped') },
         },
       },
       async (request) => {
-        const { month, timezone = 'UTC' } = request.query;
-        await history.refuseDropped(monthOf(month, timezone));
-        const expiresAt = (await now()) + links.ttlSeconds * 1000;
-        const token = signLink(links.secret, { userId: request.params.user_id, month, timeZone: timezone }, expiresAt);
-        return { url: `${links.publicUrl ?? hostOf(request)}/v1/downloads/${token}`, expires_at: momentText(expiresAt) };
+        const { month, timezone = 'UTC', spreadsheet = false } = request.query;
+        const subject = { kind: 'user', userId: request.params.user_id } as const;
+        return linkTo(request, { subject, month, timeZone: timezone, isForSpreadsheet: spreadsheet });
+      },
+    );
+
+    app.get(
+      '/v1/reports/history',
+      {
+        config: { scope: 'read' },
+        schema: {
+          operationId: 'linkReportOfMany',
+          summary: "A link to a month of all users, or of a segment's, as CSV",
+          description:
+            "Of all users known before the month's end, user by user in byte order. With `segment` the entries and exits of that slug, all its lives. The link needs no key until it expires; the file is made when the link is followed, and streams.",
+          tags,
+          querystring: Type.Object({ ...linkParameters, segment: Type.Optional(Slug) }, { additionalProperties: false }),
+          response: { 200: LinkBody, 404: answers('segment_not_found'), 410: answers('history_dropped') },
+        },
+      },
+      async (request) => {
+        const { month, timezone = 'UTC', spreadsheet = false, segment } = request.query;
+        monthOf(month, timezone); // what is wrong with the question is told before what is not there
+        if (segment !== undefined) await history.refuseUnknown(segment);
+        const subject = segment === undefined ? ({ kind: 'all' } as const) : ({ kind: 'segment', slug: segment } as const);
+        return linkTo(request, { subject, month, timeZone: timezone, isForSpreadsheet: spreadsheet });
       },
     );
 
@@ -126,16 +155,43 @@ export function historyRoutes(
       async (request, reply) => {
         const report = readLink(links.secret, request.params.token, await now());
         if (!report) throw new Problem('link_invalid', 'The link was changed, or has expired. Ask for a new one.');
-        const { userId, month, timeZone } = report;
-        const events = await history.report(userId, monthIn(month, timeZone));
+        const { subject, month, timeZone, isForSpreadsheet } = report;
+        const period = monthIn(month, timeZone);
+        const told =
+          subject.kind === 'user'
+            ? [{ userId: subject.userId, events: await history.report(subject.userId, period) }]
+            : await history.reportOfMany(period, subject.kind === 'segment' ? subject.slug : undefined);
         return reply
           .type('text/csv; charset=utf-8')
-          .header('content-disposition', `attachment; filename="${reportName(userId, month)}"`)
+          .header('content-disposition', `attachment; filename="${reportName(subject, month)}"`)
           .header('cache-control', 'no-store')
-          .send(Readable.from(reportCsv(userId, events), { objectMode: false }));
+          .send(Readable.from(request.method === 'HEAD' ? [] : piecesOf(told, isForSpreadsheet), { objectMode: false }));
       },
     );
   };
+}
+
+/** Characters that are sent at once: enough to be quick, few enough to let others run between. */
+const pieceLength = 65_536;
+
+/** Lines of one user that are made at once. */
+const linesAtOnce = 1_000;
+
+async function* piecesOf(
+  told: Iterable<UserEvents> | AsyncIterable<UserEvents>,
+  isForSpreadsheet: boolean,
+): AsyncGenerator<string> {
+  let piece = reportHeader;
+  for await (const { userId, events } of told) {
+    for (let i = 0; i < events.length; i += linesAtOnce) {
+      piece += reportLines(userId, events.slice(i, i + linesAtOnce), isForSpreadsheet);
+      if (piece.length < pieceLength) continue;
+      yield piece;
+      piece = '';
+      await new Promise((resolve) => void setImmediate(resolve));
+    }
+  }
+  yield piece;
 }
 
 interface PeriodQuery {

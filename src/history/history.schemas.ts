@@ -16,6 +16,19 @@ export const TimeZone = Type.String({
   examples: ['Europe/Amsterdam'],
 });
 
+/** Of both requests for a link. */
+export const linkParameters = {
+  month: Month,
+  timezone: Type.Optional(TimeZone),
+  spreadsheet: Type.Optional(
+    Type.Boolean({
+      default: false,
+      description:
+        'A form in which a spreadsheet runs no cell as a formula: ids are in quotes, and an apostrophe stands before `=`, `+`, `-` and `@`.',
+    }),
+  ),
+};
+
 export const HistoryBody = Type.Object({
   user_id: UserId,
   from: MomentText,

@@ -1,10 +1,14 @@
 import assert from 'node:assert/strict';
+import { createHmac } from 'node:crypto';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { type LinkedReport, readLink, signLink } from './link.ts';
 
 const secret = Buffer.from('a secret of the tests, 32 bytes!');
-const report: LinkedReport = { userId: '1000', month: '2026-11', timeZone: 'Europe/Amsterdam' };
+const ofUser = (userId: string): LinkedReport => {
+  return { subject: { kind: 'user', userId }, month: '2026-11', timeZone: 'Europe/Amsterdam', isForSpreadsheet: false };
+};
+const report = ofUser('1000');
 const expiresAt = Date.parse('2026-11-23T11:00:00.000Z');
 const beforeItExpires = expiresAt - 1;
 const token = signLink(secret, report, expiresAt);
@@ -17,11 +21,26 @@ test('it does for any user id, and the link needs no encoding in a path', () => 
   const userIds = fc.stringMatching(/^[!-~]{1,128}$/);
   fc.assert(
     fc.property(userIds, (userId) => {
-      const link = signLink(secret, { ...report, userId }, expiresAt);
+      const link = signLink(secret, ofUser(userId), expiresAt);
       assert.equal(encodeURIComponent(link), link);
-      assert.deepEqual(readLink(secret, link, beforeItExpires), { ...report, userId });
+      assert.deepEqual(readLink(secret, link, beforeItExpires), ofUser(userId));
     }),
   );
+});
+
+test('a link to a segment or to all, for a spreadsheet or not, gives back which', () => {
+  for (const subject of [{ kind: 'segment', slug: 'A' }, { kind: 'all' }] as const) {
+    for (const isForSpreadsheet of [false, true]) {
+      const other = { ...report, subject, isForSpreadsheet };
+      assert.deepEqual(readLink(secret, signLink(secret, other, expiresAt), beforeItExpires), other);
+    }
+  }
+});
+
+test('a link from before there were reports for spreadsheets is read as one that is for none', () => {
+  const claim = Buffer.from(JSON.stringify(['user', '1000', report.month, report.timeZone, expiresAt])).toString('base64url');
+  const signature = createHmac('sha256', secret).update(claim).digest('base64url');
+  assert.deepEqual(readLink(secret, `${claim}.${signature}`, beforeItExpires), report);
 });
 
 test('it expires exactly at its moment', () => {
@@ -49,7 +68,7 @@ test('a character more or less anywhere is refused', () => {
 });
 
 test('the claim of one link with the signature of another is refused', () => {
-  const other = signLink(secret, { ...report, userId: '1002' }, expiresAt);
+  const other = signLink(secret, ofUser('1002'), expiresAt);
   const [claim] = token.split('.');
   const [, signature] = other.split('.');
   assert.equal(readLink(secret, `${claim}.${signature}`, beforeItExpires), undefined);
@@ -57,7 +76,9 @@ test('the claim of one link with the signature of another is refused', () => {
 
 test('a later expiry cannot be written into a link', () => {
   const [, signature] = token.split('.');
-  const claim = Buffer.from(JSON.stringify(['user', ...Object.values(report), expiresAt + 1])).toString('base64url');
+  const claim = Buffer.from(JSON.stringify(['user', '1000', report.month, report.timeZone, expiresAt + 1, false])).toString(
+    'base64url',
+  );
   assert.equal(readLink(secret, `${claim}.${signature}`, beforeItExpires), undefined);
 });
 
@@ -76,7 +97,10 @@ test('any other text is refused, and none makes it fail', () => {
 test('nothing but the report, its expiry and the secret decides the link', () => {
   assert.equal(signLink(secret, { ...report }, expiresAt), token);
   const others = [
-    signLink(secret, { ...report, userId: '1001' }, expiresAt),
+    signLink(secret, ofUser('1001'), expiresAt),
+    signLink(secret, { ...report, subject: { kind: 'segment', slug: '1000' } }, expiresAt),
+    signLink(secret, { ...report, subject: { kind: 'all' } }, expiresAt),
+    signLink(secret, { ...report, isForSpreadsheet: true }, expiresAt),
     signLink(secret, { ...report, month: '2026-12' }, expiresAt),
     signLink(secret, { ...report, timeZone: 'UTC' }, expiresAt),
     signLink(secret, report, expiresAt + 1),

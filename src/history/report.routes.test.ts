@@ -59,6 +59,30 @@ for (const [userId, cell, name] of [
   });
 }
 
+test('for a spreadsheet no cell runs as a formula', async () => {
+  const { url } = await linkOf('=1+1', 'month=2025-12&spreadsheet=true');
+  const cell = `"'=1+1"`;
+  assert.equal(
+    (await follow(url)).text,
+    `${header}${cell},A,add,2025-12-01T04:59:59.999Z,import\r\n${cell},A,remove,2025-12-01T05:00:00.000Z,request\r\n`,
+  );
+});
+
+test('a long report is whole', async () => {
+  const { rows } = await database.pool.query(`select segment_id from segments`);
+  await database.pool.query(
+    `insert into past_memberships select 'often', $1, s, s + interval '1 second', s, false, 'a', 'request', 'a', 'request'
+       from (select timestamptz '2025-09-01' + i * interval '2 seconds' as s from generate_series(0, 2499) i) s`,
+    [rows[0].segment_id],
+  );
+  const { text } = await follow((await linkOf('often', 'month=2025-09')).url);
+  const start = Date.parse('2025-09-01T00:00:00Z');
+  const lines = Array.from({ length: 5_000 }, (_, i) => {
+    return `often,A,${i % 2 === 0 ? 'add' : 'remove'},${new Date(start + i * 1000).toISOString()},request\r\n`;
+  });
+  assert.equal(text, header + lines.join(''));
+});
+
 test('a month with no events is the header line alone, for anybody', async () => {
   for (const [user, month] of [
     ['1000', '2025-10'],
@@ -128,7 +152,7 @@ test('a link with any one character changed is refused', async () => {
 });
 
 const signed = (secret: string, expiresAt: number) =>
-  `http://localhost/v1/downloads/${signLink(Buffer.from(secret), { userId: '1000', month: '2025-11', timeZone: 'UTC' }, expiresAt)}`;
+  `http://localhost/v1/downloads/${signLink(Buffer.from(secret), { subject: { kind: 'user', userId: '1000' }, month: '2025-11', timeZone: 'UTC', isForSpreadsheet: false }, expiresAt)}`;
 
 test('a link is refused once it has expired, and when it was signed with another secret', async () => {
   const now = Date.parse((await call('GET', '/v1/users/1/segments')).body.as_of);
@@ -153,7 +177,8 @@ for (const [query, path, message] of [
   ['', 'month', 'is missing.'],
   ['month=2025-13', 'month', 'must be a month as YYYY-MM, from 1970-01; got "2025-13".'],
   ['month=2025-11&timezone=Mars/Olympus', 'timezone', 'must be an IANA time zone such as Europe/Amsterdam; got "Mars/Olympus".'],
-  ['month=2025-11&spreadsheet=true', 'spreadsheet', 'is not a known parameter.'],
+  ['month=2025-11&spreadsheet=yes', 'spreadsheet', 'must be boolean; got "yes".'],
+  ['month=2025-11&segment=A', 'segment', 'is not a known parameter.'],
   ['from=2025-11-01T00:00:00Z&month=2025-11', 'from', 'is not a known parameter.'],
 ] as const) {
   test(`no link is given for ?${query}`, async () => {

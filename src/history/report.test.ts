@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import type { Event } from '../timeline/events.ts';
-import { reportCsv, reportName } from './report.ts';
+import { reportHeader, reportLines, reportName } from './report.ts';
 
 test('a report is a header line and a line an event, with CRLF at the end of each', () => {
   assert.equal(
@@ -44,28 +44,29 @@ test('any id can be read back from its line', () => {
   );
 });
 
-test('a long report comes in pieces, and loses or repeats no line between them', () => {
-  const events = Array.from({ length: 2_500 }, (_, i) => event({ at: new Date(i).toISOString() }));
-  const pieces = [...reportCsv('1000', events)];
-  assert.ok(pieces.length > 3);
-  const lines = pieces.join('').split('\r\n');
-  assert.equal(lines.pop(), '');
-  assert.deepEqual(
-    lines.slice(1),
-    events.map(({ at }) => `1000,AVITO_VOICE_MESSAGES,add,${new Date(at).toISOString()},request`),
-  );
+test('for a spreadsheet an apostrophe stands before what it would run, and every id is in quotes', () => {
+  for (const userId of ['=1+1', '+1', '-1', '@SUM(A1)']) assert.equal(firstCell(userId, true), `"'${userId}"`);
+  assert.equal(firstCell('=HYPERLINK("x","y")', true), `"'=HYPERLINK(""x"",""y"")"`);
+  // Divided at the list separator of another country, the second part would be a formula; quotes keep it one.
+  assert.equal(firstCell('a;=1+1', true), '"a;=1+1"');
+  for (const userId of ['0007', '1e5', "'", 'a=1']) assert.equal(firstCell(userId, true), `"${userId}"`);
 });
 
 test('the file name has the user and the month, and nothing that a system or a header could mistake', () => {
-  assert.equal(reportName('1000', '2026-11'), 'segmentd-1000-2026-11.csv');
-  assert.equal(reportName('../a b/"c";d\\e', '2026-11'), 'segmentd-.._a_b__c__d_e-2026-11.csv');
+  assert.equal(reportName(ofUser('1000'), '2026-11'), 'segmentd-1000-2026-11.csv');
+  assert.equal(reportName(ofUser('../a b/"c";d\\e'), '2026-11'), 'segmentd-.._a_b__c__d_e-2026-11.csv');
+  assert.equal(reportName({ kind: 'all' }, '2026-11'), 'segmentd-2026-11.csv');
+  assert.equal(reportName({ kind: 'segment', slug: 'A.b' }, '2026-11'), 'segmentd-segment-A.b-2026-11.csv');
 });
 
-const csv = (userId: string, events: Event[]) => [...reportCsv(userId, events)].join('');
+const ofUser = (userId: string) => ({ kind: 'user', userId }) as const;
+
+const csv = (userId: string, events: Event[], isForSpreadsheet = false) =>
+  reportHeader + reportLines(userId, events, isForSpreadsheet);
 
 /** The user's cell of a line whose other cells are known. */
-function firstCell(userId: string): string {
-  const line = csv(userId, [event({ at: '2026-11-03T14:00:00.000Z' })]).split('\r\n')[1]!;
+function firstCell(userId: string, isForSpreadsheet = false): string {
+  const line = csv(userId, [event({ at: '2026-11-03T14:00:00.000Z' })], isForSpreadsheet).split('\r\n')[1]!;
   return line.slice(0, -',AVITO_VOICE_MESSAGES,add,2026-11-03T14:00:00.000Z,request'.length);
 }
 

@@ -223,12 +223,14 @@ export function segmentRoutes(segments: SegmentsService): FastifyPluginAsyncType
         if (isCsv) {
           const given = /[?&](limit|cursor)=/.exec(request.url)?.[1]; // a limit that was left out is filled in
           if (given !== undefined) throw invalid(given, 'pages a list; text/csv is all of it.');
-          const lines = await segments.exportMembers(request.params.slug);
+          const isHead = request.method === 'HEAD'; // reads nothing, but for whether there is anything to read
+          if (isHead) await segments.find(request.params.slug);
+          const lines = isHead ? [] : withHeader(await segments.exportMembers(request.params.slug));
           return reply
             .type('text/csv; charset=utf-8')
             .header('vary', 'accept')
             .header('content-disposition', `attachment; filename="segmentd-${request.params.slug}.csv"`)
-            .send(Readable.from(withHeader(lines), { objectMode: false }));
+            .send(Readable.from(lines, { objectMode: false }));
         }
         void reply.header('vary', 'accept');
         const [after] = cursor === undefined ? [''] : memberCursors.read(cursor);

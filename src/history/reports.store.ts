@@ -1,0 +1,148 @@
+import type { Database } from '../db/database.ts';
+import { momentText } from '../db/moments.ts';
+import type { StayRow } from '../reading/facts.store.ts';
+import type { Moment, Stay } from '../timeline/facts.ts';
+
+/** Whose stays are asked for, and which of them. */
+export interface ReportQuestion {
+  readonly from: Moment;
+  readonly to: Moment;
+  /** Null: of all. */
+  readonly segmentIds: readonly number[] | null;
+  /** Users without such stays too. */
+  readonly isEverybody: boolean;
+}
+
+/** The next users in byte order, each with all stays that bear on the period. */
+export interface ReportPage {
+  readonly users: readonly { readonly userId: string; readonly stays: readonly Stay[] }[];
+  /** Behind whom the next page begins; null: nobody is left. */
+  readonly next: string | null;
+  /** As in `HistoryRead`. */
+  readonly keptFrom: Moment;
+}
+
+export interface ReportSizes {
+  /** Users whose ids are read at once. Default 2,000. */
+  readonly usersAtOnce?: number;
+  /** Stays that are read at once; of one user always all. Default 5,000. */
+  readonly staysAtOnce?: number;
+}
+
+export type ReportsStore = ReturnType<typeof reportsStore>;
+
+/** The stays of many users, page by page: each page is a statement or two of some milliseconds, and nothing is held between. */
+export function reportsStore({ pool }: Database, { usersAtOnce = 2_000, staysAtOnce = 5_000 }: ReportSizes = {}) {
+  const known = async ({ to }: ReportQuestion, after: string): Promise<string[]> => {
+    const { rows } = await pool.query<[string]>({
+      name: 'reports.known',
+      text: `select user_id from users where user_id > $1 and known_since < $2 order by user_id limit $3`,
+      values: [after, momentText(to), usersAtOnce],
+      rowMode: 'array',
+    });
+    return rows.map(([userId]) => userId);
+  };
+
+  const stays = async ({ from, to, segmentIds }: ReportQuestion, after: string, upTo: string, limit: number | 'all') => {
+    const values = [after, upTo, momentText(from), momentText(to)];
+    const { rows } = await pool.query<PageRow>({
+      name: `reports.${segmentIds ? 'near' : 'stays'}.${limit}`,
+      text: segmentIds ? nearText(limit) : staysText(limit),
+      values: segmentIds ? [...values, segmentIds] : values,
+      rowMode: 'array',
+    });
+    const [mark, ...found] = rows;
+    return { keptFrom: mark![2], found: found as StayPageRow[] };
+  };
+
+  return {
+    async page(question: ReportQuestion, after: string): Promise<ReportPage> {
+      const ids = question.isEverybody ? await known(question, after) : undefined;
+      const upTo = ids && ids.length === usersAtOnce ? ids.at(-1)! : beyondAll;
+      const { keptFrom, found } = await stays(question, after, upTo, staysAtOnce);
+      // The last one's stays may go on behind the limit: that user begins the next page, or is one.
+      const cutAt = found.length === staysAtOnce ? found.at(-1)![0] : undefined;
+      const byUser = Map.groupBy(found, ([userId]) => userId);
+      const whole = [...(ids ?? byUser.keys())].filter((userId) => cutAt === undefined || userId < cutAt);
+      if (cutAt !== undefined && whole.length === 0) {
+        const all = await stays(question, after, cutAt, 'all');
+        return { users: [{ userId: cutAt, stays: all.found.map(stayOf) }], next: cutAt, keptFrom: all.keptFrom };
+      }
+      return {
+        users: whole.map((userId) => ({ userId, stays: byUser.get(userId)?.map(stayOf) ?? none })),
+        next: cutAt === undefined ? (upTo === beyondAll ? null : upTo) : whole.at(-1)!,
+        keptFrom,
+      };
+    },
+  };
+}
+
+/** Behind every id: these are visible ASCII. */
+const beyondAll = '\u{7f}';
+
+const none: readonly Stay[] = [];
+
+const columns = (endedBy: string, endedCause: string) =>
+  `m.user_id, m.segment_id, m.starts_at, m.since, m.ends_at, m.excluded, m.begun_by, m.begun_cause, ${endedBy} as ended_by, ${endedCause} as ended_cause`;
+
+/** A stay bears on a period if it began before its end and did not end before its start. */
+const presentText = `select ${columns('null::text', 'null::text')} from memberships m
+  where m.user_id > $1 and m.user_id <= $2 and m.starts_at < $4`;
+const pastText = `select ${columns('m.ended_by', 'm.ended_cause')} from past_memberships m
+  where m.user_id > $1 and m.user_id <= $2 and m.ends_at >= $3 and m.starts_at < $4`;
+
+/** The first row is the mark of what is kept, of the same snapshot as the rest: see `sinceText` of the facts. */
+const withMark = (text: string) =>
+  `select null as user_id, null::integer as segment_id, kept_from as starts_at, null::timestamptz as since, null::timestamptz as ends_at,
+    null::boolean as excluded, null as begun_by, null as begun_cause, null as ended_by, null as ended_cause from history_kept
+  union all (${text})`;
+
+const limited = (limit: number | 'all') => `order by user_id limit ${limit}`;
+
+/** By the primary keys, merged. The limit stands in the text, so that the plan is made for few rows. */
+const staysText = (limit: number | 'all') => withMark(`${presentText} union all ${pastText} ${limited(limit)}`);
+
+/** By the indexes by segment, merged. */
+const nearText = (limit: number | 'all') =>
+  withMark(
+    `select m.* from unnest($5::integer[]) n (id) cross join lateral (
+        (${presentText} and m.segment_id = n.id ${limited(limit)}) union all (${pastText} and m.segment_id = n.id ${limited(limit)})) m
+      ${limited(limit)}`,
+  );
+
+type StayPageRow = [
+  userId: string,
+  segmentId: number,
+  startsAt: Moment,
+  since: Moment,
+  endsAt: Moment,
+  excluded: boolean,
+  begunBy: string,
+  begunCause: StayRow['begun_cause'],
+  endedBy: string | null,
+  endedCause: StayRow['ended_cause'],
+];
+type PageRow = StayPageRow | [null, null, keptFrom: Moment, ...null[]];
+
+const stayOf = ([
+  ,
+  segmentId,
+  startsAt,
+  since,
+  endsAt,
+  excluded,
+  begunBy,
+  begunCause,
+  endedBy,
+  endedCause,
+]: StayPageRow): Stay => ({
+  segmentId,
+  startsAt,
+  endsAt,
+  since,
+  excluded,
+  begunBy,
+  begunCause,
+  endedBy,
+  endedCause,
+});
