@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import fastify, { type FastifyBaseLogger, LogController } from 'fastify';
+import { keyRoutes } from './access/keys.routes.ts';
+import { keysService } from './access/keys.service.ts';
 import { keysStore } from './access/keys.store.ts';
 import { knownKeys } from './access/known-keys.service.ts';
 import type { Database } from './db/database.ts';
@@ -201,6 +203,7 @@ export async function buildApp(options: AppOptions) {
   await app.register(membershipRoutes(memberships));
   await app.register(historyRoutes(historyService({ facts, settled, definitions, reports: reportsStore(database) }), links, now));
   await app.register(fileImports());
+  await app.register(keyRoutes(keysService(keysStore(database), keys.forget)));
   await app.register(operatingRoutes(obstaclesOf(database), metrics));
 
   return app;

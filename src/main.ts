@@ -23,7 +23,7 @@ const help = `segmentd: who is in which segment, who was, and why
   segmentd seed [--users N] [--segments N]     fill a running service with demo data
   segmentd --help                              this text
 
-A SCOPE is read, write or admin; each includes those before it.
+A SCOPE is evaluate, read, write or admin; each includes those before it.
 The commands for a running service reach it at SEGMENTD_URL or --url (http://127.0.0.1:8080), with the key in SEGMENTD_KEY.
 import exits with 0, or 3 where rows were rejected (they are then in FILE.rejects.csv), 1 where it failed, 130 after Ctrl-C.
 Settings come from the environment and from .env in the working folder: see the table in README.md.

@@ -62,10 +62,11 @@ export function keysStore({ pool, clock }: Database) {
       return { living: byHash(rows.filter((row) => row.is_living)), changes, asOf: momentOf(clock_before) };
     },
 
-    /** By name. */
-    async list(): Promise<ListedKey[]> {
+    /** By name in byte order, those that were revoked too: the first `limit` behind `after`. Default: all. */
+    async list({ after = '', limit = null }: { after?: string; limit?: number | null } = {}): Promise<ListedKey[]> {
       const { rows } = await pool.query<{ name: string; scope: Scope; created_at: Moment; revoked_at: Moment }>(
-        `select name, scope, created_at, revoked_at from api_keys order by name`,
+        `select name, scope, created_at, revoked_at from api_keys where name > $1 order by name limit $2`,
+        [after, limit],
       );
       return rows.map((row) => ({ name: row.name, scope: row.scope, createdAt: row.created_at, revokedAt: row.revoked_at }));
     },

@@ -4,18 +4,20 @@ import type { KeysStore } from './keys.store.ts';
 
 /**
  * Every living key, held in memory by its hash, so that a request waits for no database. A key that memory does not know
- * is looked up, so one that another process has just made works at once; one that was revoked ends when memory is
- * refreshed. While the database is down memory goes on letting in whom it knows, up to the limit.
+ * is looked up, so one that another process has just made works at once; one that was revoked ends at once in the process
+ * that revoked it, elsewhere when memory is refreshed. While the database is down memory goes on letting in whom it knows, up to the limit.
  */
 export function knownKeys(store: KeysStore, { clock }: Pick<Database, 'clock'>, { maxStalenessMs }: { maxStalenessMs: number }) {
   let held: ReadonlyMap<string, Key> = new Map();
   let changes: number | undefined;
   let asOf = 0;
+  /** Revoked by this process: a load whose snapshot is older must not bring them back. A name is never given again. */
+  const ended = new Set<string>();
 
   /** The living key of that hash, where memory knows it and is fresh enough. */
   const inMemory = (sha256: string): Key | undefined => {
     const key = held.get(sha256);
-    return key && clock.ageOf(asOf) <= maxStalenessMs ? key : undefined;
+    return key && !ended.has(key.name) && clock.ageOf(asOf) <= maxStalenessMs ? key : undefined;
   };
 
   return {
@@ -23,6 +25,9 @@ export function knownKeys(store: KeysStore, { clock }: Pick<Database, 'clock'>, 
 
     /** The living key of that hash, or null. Comes at once where memory knows it. */
     find: (sha256: string): Key | Promise<Key | null> => inMemory(sha256) ?? store.find(sha256),
+
+    /** Told by who has revoked the key of that name: from now on it is asked for in the database. */
+    forget: (name: string): void => void ended.add(name),
 
     /** To be called at each wake and once a second. On a new connection all is loaded, as the database may be another one. */
     async refresh(client: DatabaseClient, isNew: boolean): Promise<void> {

@@ -71,6 +71,20 @@ test('a refresh loads again only where a key was made or revoked', async () => {
   assert.equal(await keys.find(sha256), null);
 });
 
+test('a key that this process revoked ends at once, and a load that began before does not bring it back', async () => {
+  const { key, sha256 } = await make();
+  const { keys } = counted();
+  await keys.refresh(client, true);
+  await client.query('begin isolation level repeatable read');
+  await client.query('select from api_keys');
+  await store.revoke(key.name);
+  keys.forget(key.name);
+  assert.equal(await keys.find(sha256), null);
+  await keys.refresh(client, true);
+  assert.equal(await keys.find(sha256), null);
+  await client.query('commit');
+});
+
 test('on a new connection all is loaded: as many changes may be those of another database', async () => {
   const { keys, asked } = counted();
   await keys.refresh(client, true);

@@ -1,4 +1,4 @@
-import { isKeyName, newKey, type Scope, scopes, sha256Of } from '../access/key.ts';
+import { isKeyName, nameIsTaken, newKey, type Scope, scopes, sha256Of } from '../access/key.ts';
 import { type KeysStore, keysStore } from '../access/keys.store.ts';
 import { readConfig } from '../config.ts';
 import { migrate } from '../db/migrate.ts';
@@ -34,20 +34,17 @@ function actionOf(action: string | undefined, { name, scope }: KeysOptions): (st
 const list = async (store: KeysStore, print: Print) => {
   const all = await store.list();
   const width = Math.max(4, ...all.map(({ name }) => name.length));
-  print(`${'NAME'.padEnd(width)}  SCOPE  CREATED                   REVOKED`);
+  print(`${'NAME'.padEnd(width)}  SCOPE     CREATED                   REVOKED`);
   for (const { name, scope, createdAt, revokedAt } of all) {
     const revoked = revokedAt === Infinity ? '-' : new Date(revokedAt).toISOString();
-    print(`${name.padEnd(width)}  ${scope.padEnd(5)}  ${new Date(createdAt).toISOString()}  ${revoked}`);
+    print(`${name.padEnd(width)}  ${scope.padEnd(8)}  ${new Date(createdAt).toISOString()}  ${revoked}`);
   }
 };
 
 const create = (name: string, scope: Scope) => async (store: KeysStore, print: Print) => {
   const key = newKey();
   const isMade = await store.insert({ name, scope }, sha256Of(key));
-  if (!isMade)
-    throw new CommandError(
-      `The name ${name} was given to a key before. A name is never given again, since the history shows it.`,
-    );
+  if (!isMade) throw new CommandError(nameIsTaken(name));
   print(key);
 };
 

@@ -25,5 +25,5 @@ export function cursorsOf<const T extends readonly Part[]>(list: string, parts: 
   };
 }
 
-/** Slugs, ids and operations are; PostgreSQL takes no NUL. */
-const isVisibleText = (value: unknown) => typeof value === 'string' && /^[!-~]{1,128}$/.test(value);
+/** Slugs, ids, operations and names of keys are; PostgreSQL takes neither NUL nor a lone surrogate. */
+const isVisibleText = (value: unknown) => typeof value === 'string' && /^[^\p{C}\p{Z}]{1,128}$/u.test(value);

@@ -25,6 +25,7 @@ export async function describeApi(app: FastifyInstance) {
         { name: 'Users', description: "A user's segments: change, read, explain." },
         { name: 'Imports', description: 'Files of ids, in and out.' },
         { name: 'History', description: 'Entries and exits, as JSON and as CSV.' },
+        { name: 'Keys', description: 'Who is let in.' },
         { name: 'Operating', description: 'Health and figures.' },
       ],
       components: {

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
 import { type Answer, startApp } from '../../test/support/app.ts';
 
-const { app, as, call } = await startApp();
+const { app, as } = await startApp();
+const call = as('admin');
 
 const refusal = ({ status, body }: Answer) => [
   status,
@@ -20,7 +21,12 @@ interface Documented {
 const operations = Object.entries(app.swagger().paths ?? {}).flatMap(([path, methods]) =>
   Object.entries(methods as Record<string, Documented>).map(([method, { parameters = [] }]) => ({
     method: method.toUpperCase() as 'GET' | 'POST' | 'PATCH' | 'DELETE',
-    path: path.replace('{slug}', 'A').replace('{user_id}', '1').replace('{token}', 'x').replace('{id}', '1'),
+    path: path
+      .replace('{slug}', 'A')
+      .replace('{user_id}', '1')
+      .replace('{token}', 'x')
+      .replace('{id}', '1')
+      .replace('{name}', 'gone'),
     query: parameters.filter((parameter) => parameter.in === 'query'),
   })),
 );
@@ -30,6 +36,7 @@ const bodies: Record<string, unknown> = {
   'PATCH /v1/users/1/segments': { add: ['A'] },
   'POST /v1/lookup': { user_ids: ['1'] },
   'POST /v1/segments/A/imports': '1\n',
+  'POST /v1/keys': { name: 'made', scope: 'read' },
 };
 const headersOf = (path: string): Record<string, string> => (path.endsWith('A/imports') ? { 'content-type': 'text/plain' } : {});
 const needed = (path: string) =>
@@ -48,6 +55,7 @@ for (const { method, path } of operations.filter(({ path }) => path.startsWith('
 test('what was refused for its parameters changed nothing', async () => {
   assert.equal((await call('GET', '/v1/segments/A')).body.percent, 0);
   assert.equal((await call('GET', '/v1/segments/made')).status, 404);
+  assert.ok((await call('GET', '/v1/keys')).body.keys.every(({ name }: { name: string }) => name !== 'made'));
   assert.equal((await call('GET', '/v1/users/1/segments')).body.segments, null);
 });
 
@@ -194,6 +202,9 @@ for (const [what, key, method, path, body, headers, status, code] of [
     400,
     'invalid_request',
   ],
+  ['403 before 400 for a key', 'write', 'POST', '/v1/keys', { name: 'a b' }, {}, 403, 'forbidden'],
+  ['400 before 404 for a key', 'admin', 'DELETE', '/v1/keys/a%20b', undefined, {}, 400, 'invalid_request'],
+  ['400 before 409 for a key', 'admin', 'POST', '/v1/keys', { name: 'admin', scope: 'root' }, {}, 400, 'invalid_request'],
   ['400 before 409', 'write', 'POST', '/v1/segments', { slug: 'A', percent: 0.001 }, {}, 400, 'invalid_request'],
 ] as const) {
   test(`of several things wrong the first is told: ${what}`, async () => {

@@ -129,7 +129,10 @@ test('keys are made, listed and revoked beside a running service', async () => {
   assert.equal((await send()).status, 401);
   assert.match((await run('create', '--name', 'analytics', '--scope', 'read')).printed, /never given again/);
   assert.match((await run('create', '--name', 'a b', '--scope', 'read')).printed, /1 to 128 visible characters/);
-  assert.match((await run('create', '--name', 'x', '--scope', 'root')).printed, /--scope must be read, write, admin; got root/);
+  assert.match(
+    (await run('create', '--name', 'x', '--scope', 'root')).printed,
+    /--scope must be evaluate, read, write, admin; got root/,
+  );
 });
 
 test('neither keys nor the address of the database with its password are printed', async () => {

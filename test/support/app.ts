@@ -49,8 +49,8 @@ export async function startApp(
   } = {},
 ): Promise<TestApp> {
   const database = options.database ?? (await cloneDatabase());
-  const keys = { read: newKey(), write: newKey(), admin: newKey() };
-  const names = { read: 'reader', write: 'writer', admin: 'admin' } as const;
+  const keys = { evaluate: newKey(), read: newKey(), write: newKey(), admin: newKey() };
+  const names = { evaluate: 'browser', read: 'reader', write: 'writer', admin: 'admin' } as const;
   for (const [scope, key] of Object.entries(keys) as [Scope, string][]) {
     await keysStore(database).insert({ name: names[scope], scope }, sha256Of(key));
   }
