@@ -12,7 +12,8 @@ import { historyRoutes, type LinkOptions } from './history/history.routes.ts';
 import { historyService } from './history/history.service.ts';
 import { reportsStore } from './history/reports.store.ts';
 import { answerProblem } from './http/answer-problem.ts';
-import { authenticate, keyOf } from './http/authenticate.ts';
+import { admission, type LimitOptions } from './http/admission.ts';
+import { authenticate } from './http/authenticate.ts';
 import { parseJsonStrictly } from './http/body.ts';
 import { closeConnectionsWhenStopping } from './http/closing.ts';
 import { answerFirst } from './http/fast-path.ts';
@@ -70,6 +71,8 @@ export interface AppOptions {
   readonly reading: ReadingOptions;
   readonly links: LinkOptions;
   readonly imports?: ImportOptions;
+  /** Default: none. */
+  readonly limits?: LimitOptions;
   readonly logger: FastifyBaseLogger;
   /** Default: slower than a second, and one of a thousand. */
   readonly requestLog?: RequestLogOptions;
@@ -96,12 +99,14 @@ export async function buildApp(options: AppOptions) {
     links,
     imports: importing = {},
     logger,
+    limits = {},
     requestLog = { slowMs: 1000, sample: 0.001 },
     housekeeping = 'off',
   } = options;
   const { clock } = database;
   // Longer than answers may be old, so that whoever asks while the database is down learns that it is the answer that is too old.
   const keys = knownKeys(keysStore(database), database, { maxStalenessMs: reading.maxStalenessSeconds * 2_000 });
+  const admitted = admission({ find: keys.find, held: keys.inMemory, limits, trustsProxies: false });
   const definitions = definitionsStore(database);
   const facts = factsStore(database, definitions);
   const settled = settledStore(database);
@@ -130,7 +135,7 @@ export async function buildApp(options: AppOptions) {
     // A path that cannot be decoded meets no route and no hook; it needs a key like any other.
     frameworkErrors: (error, request, reply) => {
       reply.headers({ 'x-request-id': request.id, 'x-content-type-options': 'nosniff' });
-      void Promise.try(keyOf, request, keys.find, 'read').then(
+      void Promise.try(admitted.keyOf, request, 'read').then(
         () => answerProblem(error, request, reply),
         (unauthorized: unknown) => answerProblem(unauthorized, request, reply),
       );
@@ -151,7 +156,7 @@ export async function buildApp(options: AppOptions) {
   cutSlowRequests(app, 60_000);
   measureRequests(app, metrics);
   logRequests(app, logger, requestLog);
-  authenticate(app, keys.find);
+  authenticate(app, admitted);
   answerUnknownRoutes(app);
   await describeApi(app);
 
@@ -199,7 +204,7 @@ export async function buildApp(options: AppOptions) {
   });
   const reader = readingService({ database: databaseReader(facts, clock), nearby: nearby ?? null });
   await app.register(readingRoutes(reader, memberships));
-  answerFirst(app, fastRead(reader), { heldKey: keys.inMemory, metrics, logger, requestLog });
+  answerFirst(app, fastRead(reader), { isLetIn: admitted.isLetIn, metrics, logger, requestLog });
   await app.register(membershipRoutes(memberships));
   await app.register(historyRoutes(historyService({ facts, settled, definitions, reports: reportsStore(database) }), links, now));
   await app.register(fileImports());

@@ -13,6 +13,18 @@ export const Environment = Type.Object({
   PUBLIC_URL: Type.Optional(Type.String({ pattern: '^https?://[^\\s?#]+$', description: 'an http:// or https:// address' })),
   ADMIN_KEY: Type.Optional(Type.String({ pattern: '^[!-~]{16,256}$', description: '16 to 256 visible ASCII characters' })),
   LINK_SECRET: Type.Optional(Type.String({ minLength: 16, description: 'at least 16 characters' })),
+  FAILED_KEYS_PER_MINUTE: Type.Integer({
+    minimum: 0,
+    maximum: 1_000_000,
+    default: 30,
+    description: 'a whole number from 0 to 1000000 (0: any number)',
+  }),
+  KEY_READS_PER_SECOND: Type.Optional(
+    Type.Integer({ minimum: 1, maximum: 1_000_000, description: 'a whole number from 1 to 1000000' }),
+  ),
+  KEY_WRITES_PER_SECOND: Type.Optional(
+    Type.Integer({ minimum: 1, maximum: 1_000_000, description: 'a whole number from 1 to 1000000' }),
+  ),
   CACHE: Type.Enum(['snapshot', 'redis', 'off'], { default: 'snapshot', description: 'snapshot, redis or off' }),
   REDIS_URL: Type.Optional(Type.String({ pattern: '^rediss?://', description: 'a redis:// or rediss:// address' })),
   MAX_STALENESS_SECONDS: Type.Integer({

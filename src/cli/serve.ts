@@ -48,10 +48,15 @@ export async function serve(): Promise<void> {
       maxStalenessSeconds: config.MAX_STALENESS_SECONDS,
       ...(config.REDIS_URL === undefined ? {} : { redisUrl: config.REDIS_URL }),
     };
+    const limits = {
+      failedKeysPerMinute: config.FAILED_KEYS_PER_MINUTE,
+      readsPerSecond: config.KEY_READS_PER_SECOND ?? null,
+      writesPerSecond: config.KEY_WRITES_PER_SECOND ?? null,
+    };
     const requestLog = { slowMs: config.SLOW_REQUEST_MS, sample: config.LOG_SAMPLE };
     const imports = { maxBytes: config.MAX_IMPORT_BYTES };
     const housekeeping = { changesHours: config.CHANGES_HOURS, historyMonths: config.HISTORY_MONTHS ?? null };
-    app = await buildApp({ database, reading, links, imports, logger, requestLog, housekeeping });
+    app = await buildApp({ database, reading, links, imports, limits, logger, requestLog, housekeeping });
     const address = await listen(app, config);
     await makeFirstKey(keysStore(database), config, address);
     logger.info(`segmentd is ready on ${address}`);

@@ -17,7 +17,7 @@ export function answerProblem(error: unknown, request: FastifyRequest, reply: Fa
   const problem = toProblem(error);
   const [status, title] = problems[problem.code];
   if (status >= 500) request.log.error({ err: error, code: problem.code, reqId: request.id }, title);
-  const seconds = retryAfter[problem.code];
+  const seconds = problem.retryAfterSeconds ?? retryAfter[problem.code];
   if (seconds !== undefined) reply.header('retry-after', seconds);
   if (status === 401 || problem.code === 'forbidden') {
     reply.header(

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, RequestListener } from 'node:http';
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
 import type { Scope } from '../access/key.ts';
-import { type HeldKey, isLetIn } from './authenticate.ts';
+import type { Admission } from './admission.ts';
 import { tookBefore } from './elapsed.ts';
 import type { Metrics } from './metrics.ts';
 import { lineWriter, type RequestLogOptions } from './request-log.ts';
@@ -24,7 +24,7 @@ export interface FastRoute {
 }
 
 export interface FastPathParts {
-  readonly heldKey: HeldKey;
+  readonly isLetIn: Admission['isLetIn'];
   readonly metrics: Metrics;
   readonly logger: FastifyBaseLogger;
   readonly requestLog: RequestLogOptions;
@@ -35,13 +35,13 @@ const failures = new WeakMap<IncomingMessage, unknown>();
 
 /**
  * Answers the hottest reads before the framework makes its objects for them, which costs more than all the rest of such a
- * read (docs/decisions/0013). Whatever is out of the ordinary, a key that memory does not let in, a failure, a stop of the
- * process, is left to the framework, so that it is answered in one place.
+ * read (docs/decisions/0013). Whatever is out of the ordinary, a key that memory does not let in or that asks too often, a
+ * failure, a stop of the process, is left to the framework, so that it is answered in one place.
  *
  * To be called after the hooks of authentication are added, so that a failure is told to nobody whom the key does not let in.
  */
 export function answerFirst(app: FastifyInstance, { route, scope, answer }: FastRoute, parts: FastPathParts) {
-  const { heldKey, logger } = parts;
+  const { isLetIn, logger } = parts;
   const count = parts.metrics.requests.of('GET', route);
   const log = lineWriter(logger, parts.requestLog);
   const common = [...Object.entries(securityHeaders), ['content-type', 'application/json; charset=utf-8']].flat();
@@ -58,7 +58,7 @@ export function answerFirst(app: FastifyInstance, { route, scope, answer }: Fast
   app.server.on('request', (request, response) => {
     const { method, url, headers } = request;
     const isPlain = method === 'GET' && headers['content-length'] === undefined && headers['transfer-encoding'] === undefined;
-    if (!isPlain || isClosing || !isLetIn(headers, heldKey, scope)) return framework(request, response);
+    if (!isPlain || isClosing || !isLetIn(request, scope)) return framework(request, response);
 
     const startedAt = performance.now();
     const send = ({ body, age }: FastAnswer) => {

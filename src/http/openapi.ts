@@ -69,7 +69,7 @@ function addCommonAnswers(route: RouteOptions) {
   schema.querystring ??= Type.Object({}, { additionalProperties: false }); // an unknown parameter is refused everywhere
   schema.response = {
     400: answers('invalid_request'),
-    ...(needsKey ? { 401: answers('unauthorized'), 403: answers('forbidden') } : {}),
+    ...(needsKey ? { 401: answers('unauthorized'), 403: answers('forbidden'), 429: answers('rate_limited') } : {}),
     ...(schema.body || route.config?.takes ? { 413: answers('body_too_large'), 415: answers('unsupported_media_type') } : {}),
     500: answers('internal_error'),
     ...(needsKey ? { 503: answers('database_unavailable', 'overloaded', 'clock_behind', 'definitions_busy') } : {}),

@@ -18,6 +18,7 @@ export const problems = {
   history_dropped: [410, 'The moment lies before the history that is kept'],
   body_too_large: [413, 'The body is too large'],
   unsupported_media_type: [415, 'The body is not of a known type'],
+  rate_limited: [429, 'Too many requests'],
   internal_error: [500, 'Something failed on our side'],
   database_unavailable: [503, 'The database does not answer'],
   stale_read_refused: [503, 'Nothing fresh enough is at hand'],
@@ -49,16 +50,19 @@ export class Problem extends Error {
   readonly code: ProblemCode;
   readonly faults: readonly Fault[];
   readonly details: ProblemDetails;
+  /** Where it differs from that of the code. */
+  readonly retryAfterSeconds: number | undefined;
 
   constructor(
     code: ProblemCode,
     message: string,
-    options: ErrorOptions & { faults?: readonly Fault[]; details?: ProblemDetails } = {},
+    options: ErrorOptions & { faults?: readonly Fault[]; details?: ProblemDetails; retryAfterSeconds?: number } = {},
   ) {
     super(message, options);
     this.code = code;
     this.faults = options.faults ?? [];
     this.details = options.details ?? {};
+    this.retryAfterSeconds = options.retryAfterSeconds;
   }
 }
 

@@ -46,6 +46,7 @@ export async function startApp(
     imports?: ImportOptions;
     database?: TestDatabase;
     housekeeping?: AppOptions['housekeeping'];
+    limits?: AppOptions['limits'];
   } = {},
 ): Promise<TestApp> {
   const database = options.database ?? (await cloneDatabase());
@@ -63,6 +64,7 @@ export async function startApp(
         ttlSeconds: options.ttlSeconds ?? 3600,
         publicUrl: options.publicUrl ?? null,
       },
+      ...(options.limits && { limits: options.limits }),
       ...(options.housekeeping && { housekeeping: options.housekeeping }),
       imports: options.imports ?? { isRunner: false }, // it asks the database now and then, which some tests count
       logger: pino({ level: options.logLevel ?? process.env.TEST_LOG_LEVEL ?? 'fatal' }),
