@@ -16,6 +16,7 @@ import { admission, type LimitOptions } from './http/admission.ts';
 import { authenticate } from './http/authenticate.ts';
 import { parseJsonStrictly } from './http/body.ts';
 import { closeConnectionsWhenStopping } from './http/closing.ts';
+import { allowOrigins } from './http/cors.ts';
 import { answerFirst } from './http/fast-path.ts';
 import { describeApi } from './http/openapi.ts';
 import { logRequests, type RequestLogOptions } from './http/request-log.ts';
@@ -70,6 +71,12 @@ export interface AppOptions {
   readonly database: Database;
   readonly reading: ReadingOptions;
   readonly links: LinkOptions;
+  /** Serves https, with a certificate and its key in PEM. Default: http. */
+  readonly tls?: { readonly cert: Buffer; readonly key: Buffer };
+  /** Addresses and networks of proxies whose `X-Forwarded-For`, `-Proto` and `-Host` are believed. Default: none. */
+  readonly trustProxy?: readonly string[];
+  /** Origins whose pages may ask. Default: none. */
+  readonly corsOrigins?: readonly string[];
   readonly imports?: ImportOptions;
   /** Default: none. */
   readonly limits?: LimitOptions;
@@ -99,6 +106,9 @@ export async function buildApp(options: AppOptions) {
     links,
     imports: importing = {},
     logger,
+    tls,
+    trustProxy = [],
+    corsOrigins = [],
     limits = {},
     requestLog = { slowMs: 1000, sample: 0.001 },
     housekeeping = 'off',
@@ -106,7 +116,7 @@ export async function buildApp(options: AppOptions) {
   const { clock } = database;
   // Longer than answers may be old, so that whoever asks while the database is down learns that it is the answer that is too old.
   const keys = knownKeys(keysStore(database), database, { maxStalenessMs: reading.maxStalenessSeconds * 2_000 });
-  const admitted = admission({ find: keys.find, held: keys.inMemory, limits, trustsProxies: false });
+  const admitted = admission({ find: keys.find, held: keys.inMemory, limits, trustsProxies: trustProxy.length > 0 });
   const definitions = definitionsStore(database);
   const facts = factsStore(database, definitions);
   const settled = settledStore(database);
@@ -122,6 +132,8 @@ export async function buildApp(options: AppOptions) {
   };
 
   const app = fastify({
+    ...(tls && { https: { ...tls, handshakeTimeout: 10_000 } }),
+    ...(trustProxy.length > 0 && { trustProxy: [...trustProxy] }),
     loggerInstance: logger,
     logController: new LogController({ disableRequestLogging: true }), // failures are logged where they are answered
     childLoggerFactory: (parent) => parent, // who logs names the request
@@ -152,6 +164,7 @@ export async function buildApp(options: AppOptions) {
   });
   // Before anything that may refuse, so that refusals have the headers too.
   setSecurityHeaders(app);
+  allowOrigins(app, corsOrigins);
   closeConnectionsWhenStopping(app);
   cutSlowRequests(app, 60_000);
   measureRequests(app, metrics);
@@ -204,7 +217,7 @@ export async function buildApp(options: AppOptions) {
   });
   const reader = readingService({ database: databaseReader(facts, clock), nearby: nearby ?? null });
   await app.register(readingRoutes(reader, memberships));
-  answerFirst(app, fastRead(reader), { isLetIn: admitted.isLetIn, metrics, logger, requestLog });
+  answerFirst(app, fastRead(reader), { isLetIn: admitted.isLetIn, hasCors: corsOrigins.length > 0, metrics, logger, requestLog });
   await app.register(membershipRoutes(memberships));
   await app.register(historyRoutes(historyService({ facts, settled, definitions, reports: reportsStore(database) }), links, now));
   await app.register(fileImports());

@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import { Ajv, type ErrorObject } from 'ajv';
 import { envSchema } from 'env-schema';
 import { type Static, Type } from 'typebox';
@@ -11,6 +12,12 @@ export const Environment = Type.Object({
   HOST: Type.String({ minLength: 1, default: '127.0.0.1', description: 'an address to listen on' }),
   PORT: Type.Integer({ minimum: 0, maximum: 65535, default: 8080, description: 'a port from 0 to 65535 (0: any free one)' }),
   PUBLIC_URL: Type.Optional(Type.String({ pattern: '^https?://[^\\s?#]+$', description: 'an http:// or https:// address' })),
+  TLS_CERT: Type.Optional(Type.String({ description: 'a file in PEM' })),
+  TLS_KEY: Type.Optional(Type.String({ description: 'a file in PEM' })),
+  TRUST_PROXY: Type.Optional(
+    Type.String({ description: 'addresses or networks (10.0.0.0/8), loopback, linklocal or uniquelocal, with commas between' }),
+  ),
+  CORS_ORIGINS: Type.Optional(Type.String({ description: 'origins (https://example.org), with commas between' })),
   ADMIN_KEY: Type.Optional(Type.String({ pattern: '^[!-~]{16,256}$', description: '16 to 256 visible ASCII characters' })),
   LINK_SECRET: Type.Optional(Type.String({ minLength: 16, description: 'at least 16 characters' })),
   FAILED_KEYS_PER_MINUTE: Type.Integer({
@@ -93,5 +100,32 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env, { doten
   }
   if (config.CACHE === 'redis' && config.REDIS_URL === undefined)
     throw new ConfigError('REDIS_URL: it is not set; where CACHE is redis it must be a redis:// or rediss:// address.');
+  if ((config.TLS_CERT === undefined) !== (config.TLS_KEY === undefined)) {
+    const [missing, given] = config.TLS_KEY === undefined ? ['TLS_KEY', 'TLS_CERT'] : ['TLS_CERT', 'TLS_KEY'];
+    throw new ConfigError(`${missing}: it is not set, but ${given} is; https needs both.`);
+  }
+  checkList(config, 'TRUST_PROXY', isProxy);
+  checkList(config, 'CORS_ORIGINS', isOrigin);
   return config;
 }
+
+/** What a variable lists, with commas between. */
+export const listOf = (text: string | undefined): string[] =>
+  text === undefined ? [] : text.split(',').map((one) => one.trim());
+
+function checkList(config: Config, name: 'TRUST_PROXY' | 'CORS_ORIGINS', isValid: (one: string) => boolean) {
+  const wrong = listOf(config[name]).find((one) => !isValid(one));
+  if (wrong === undefined) return;
+  const { description } = Environment.properties[name] as { description?: string };
+  throw new ConfigError(`${name}: ${JSON.stringify(wrong)} is not allowed; it must be ${description}.`);
+}
+
+function isProxy(text: string): boolean {
+  const [address = '', bits, ...more] = text.split('/');
+  if (bits === undefined) return ['loopback', 'linklocal', 'uniquelocal'].includes(text) || isIP(address) !== 0;
+  const most = { 4: 32, 6: 128 }[isIP(address)] ?? 0;
+  return more.length === 0 && /^[1-9]\d{0,2}$/.test(bits) && Number(bits) <= most;
+}
+
+/** As a browser writes it: no path, no port that is the scheme's own, small letters. */
+const isOrigin = (text: string): boolean => /^https?:/.test(text) && URL.canParse(text) && new URL(text).origin === text;

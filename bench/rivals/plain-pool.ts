@@ -29,7 +29,7 @@ await app.register(readingRoutes(reading, memberships), { prefix });
 const { answer, ...route } = fastRead(reading);
 const below = (url: string) => (url.startsWith(prefix) ? answer(url.slice(prefix.length)) : undefined);
 const quiet = { logger: app.log, requestLog: { slowMs: Infinity, sample: 0 } };
-answerFirst(app, { ...route, answer: below }, { isLetIn: () => true, metrics: makeMetrics(), ...quiet });
+answerFirst(app, { ...route, answer: below }, { isLetIn: () => true, hasCors: false, metrics: makeMetrics(), ...quiet });
 const url = await app.listen({ host: '127.0.0.1', port: 0 });
 process.stdout.write(`the plain pool is ready on ${url}\n`);
 

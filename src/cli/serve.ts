@@ -1,9 +1,11 @@
+import { readFileSync } from 'node:fs';
+import { createSecureContext } from 'node:tls';
 import closeWithGrace from 'close-with-grace';
 import pino from 'pino';
 import { newKey, sha256Of } from '../access/key.ts';
 import { type KeysStore, keysStore } from '../access/keys.store.ts';
 import { type App, buildApp } from '../app.ts';
-import { type Config, readConfig } from '../config.ts';
+import { type Config, listOf, readConfig } from '../config.ts';
 import { migrate } from '../db/migrate.ts';
 import { findOrMakeSecret } from '../history/secrets.store.ts';
 import { findObstacles } from '../operating/readiness.store.ts';
@@ -15,6 +17,7 @@ const graceMs = 30_000;
 /** Runs the service until it is told to stop, which may be before it is ready. */
 export async function serve(): Promise<void> {
   const config = readConfig();
+  const tls = readCertificate(config);
   const logger = pino({ level: config.LOG_LEVEL });
   let app: App | undefined;
   let connected: Connected | undefined;
@@ -56,7 +59,19 @@ export async function serve(): Promise<void> {
     const requestLog = { slowMs: config.SLOW_REQUEST_MS, sample: config.LOG_SAMPLE };
     const imports = { maxBytes: config.MAX_IMPORT_BYTES };
     const housekeeping = { changesHours: config.CHANGES_HOURS, historyMonths: config.HISTORY_MONTHS ?? null };
-    app = await buildApp({ database, reading, links, imports, limits, logger, requestLog, housekeeping });
+    app = await buildApp({
+      database,
+      reading,
+      links,
+      ...(tls && { tls }),
+      trustProxy: listOf(config.TRUST_PROXY),
+      corsOrigins: listOf(config.CORS_ORIGINS),
+      imports,
+      limits,
+      logger,
+      requestLog,
+      housekeeping,
+    });
     const address = await listen(app, config);
     await makeFirstKey(keysStore(database), config, address);
     logger.info(`segmentd is ready on ${address}`);
@@ -65,6 +80,29 @@ export async function serve(): Promise<void> {
     await app?.close();
     await connected?.close();
     throw error;
+  }
+}
+
+/** The files of `TLS_CERT` and `TLS_KEY`, which fit each other. They are read once, so a new certificate needs a restart. */
+function readCertificate({ TLS_CERT, TLS_KEY }: Config): { cert: Buffer; key: Buffer } | undefined {
+  if (TLS_CERT === undefined || TLS_KEY === undefined) return undefined;
+  const [cert, key] = [readPem('TLS_CERT', TLS_CERT), readPem('TLS_KEY', TLS_KEY)];
+  try {
+    createSecureContext({ cert, key });
+  } catch (error) {
+    throw new CommandError(
+      `TLS_CERT and TLS_KEY: they are no certificate and its private key, without a passphrase, in PEM (${(error as Error).message}).`,
+      { cause: error },
+    );
+  }
+  return { cert, key };
+}
+
+function readPem(name: string, path: string): Buffer {
+  try {
+    return readFileSync(path);
+  } catch (error) {
+    throw new CommandError(`${name}: the file cannot be read (${(error as Error).message}).`, { cause: error });
   }
 }
 

@@ -228,5 +228,6 @@ function historyPosition(cursor: string) {
 
 function hostOf({ protocol, host }: FastifyRequest): string {
   if (!host) throw invalid('host', 'is missing, and PUBLIC_URL is not set: a link needs one of them.');
-  return `${protocol}://${host}`;
+  // A proxy that is trusted may still hand on what its client said.
+  return `${protocol === 'https' ? 'https' : 'http'}://${host}`;
 }

@@ -26,6 +26,8 @@ export interface FastRoute {
 export interface FastPathParts {
   readonly isLetIn: Admission['isLetIn'];
   readonly metrics: Metrics;
+  /** Whether pages of other origins are let in, which is the framework's to do. */
+  readonly hasCors: boolean;
   readonly logger: FastifyBaseLogger;
   readonly requestLog: RequestLogOptions;
 }
@@ -41,10 +43,14 @@ const failures = new WeakMap<IncomingMessage, unknown>();
  * To be called after the hooks of authentication are added, so that a failure is told to nobody whom the key does not let in.
  */
 export function answerFirst(app: FastifyInstance, { route, scope, answer }: FastRoute, parts: FastPathParts) {
-  const { isLetIn, logger } = parts;
+  const { isLetIn, hasCors, logger } = parts;
   const count = parts.metrics.requests.of('GET', route);
   const log = lineWriter(logger, parts.requestLog);
-  const common = [...Object.entries(securityHeaders), ['content-type', 'application/json; charset=utf-8']].flat();
+  const common = [
+    ...Object.entries(securityHeaders),
+    ['content-type', 'application/json; charset=utf-8'],
+    ...(hasCors ? [['vary', 'Origin']] : []),
+  ].flat();
 
   let isClosing = false;
   app.addHook('preClose', async () => {
@@ -58,7 +64,8 @@ export function answerFirst(app: FastifyInstance, { route, scope, answer }: Fast
   app.server.on('request', (request, response) => {
     const { method, url, headers } = request;
     const isPlain = method === 'GET' && headers['content-length'] === undefined && headers['transfer-encoding'] === undefined;
-    if (!isPlain || isClosing || !isLetIn(request, scope)) return framework(request, response);
+    const isCrossOrigin = hasCors && headers.origin !== undefined;
+    if (!isPlain || isCrossOrigin || isClosing || !isLetIn(request, scope)) return framework(request, response);
 
     const startedAt = performance.now();
     const send = ({ body, age }: FastAnswer) => {

@@ -1,9 +1,13 @@
 import assert from 'node:assert/strict';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { once } from 'node:events';
+import type { IncomingMessage } from 'node:http';
+import { request } from 'node:https';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
+import { selfSigned } from '../support/certificate.ts';
 import { cloneDatabase } from '../support/database.ts';
 import { adminKey, runMain, startService, until } from '../support/service.ts';
 
@@ -47,6 +51,14 @@ for (const [name, value, allowed] of [
   ['LINK_TTL_SECONDS', '0', 'a whole number from 1 to 31536000'],
   ['DATABASE_POOL_SIZE', '1.5', 'a whole number from 2 to 1000'],
   ['PUBLIC_URL', 'example.org', 'an http:// or https:// address'],
+  ['FAILED_KEYS_PER_MINUTE', '-1', 'a whole number from 0 to 1000000'],
+  ['KEY_READS_PER_SECOND', '0', 'a whole number from 1 to 1000000'],
+  ['TRUST_PROXY', 'true', 'addresses or networks'],
+  ['TRUST_PROXY', '0.0.0.0/0', 'addresses or networks'],
+  ['TRUST_PROXY', '10.0.0.0/33', 'addresses or networks'],
+  ['CORS_ORIGINS', '*', 'origins (https://example.org)'],
+  ['CORS_ORIGINS', 'https://example.org/', 'origins (https://example.org)'],
+  ['CORS_ORIGINS', 'https://EXAMPLE.org', 'origins (https://example.org)'],
 ] as const) {
   test(`${name}=${value} stops it with one line that says what is allowed`, async () => {
     const { output, exited } = runMain(['serve'], { [name]: value }, folder);
@@ -70,6 +82,83 @@ for (const [name, value] of [
     assert.ok(output().includes(name) && !output().includes(value), output());
   });
 }
+
+test('of a list the one that is not allowed is named', async () => {
+  for (const [name, value, wrong] of [
+    ['TRUST_PROXY', 'loopback, 10.0.0.0/8, fd00::/8, ::1, intranet', 'intranet'],
+    ['CORS_ORIGINS', 'https://a.example.org, http://localhost:3000, b.example.org', 'b.example.org'],
+  ] as const) {
+    const { output, exited } = runMain(['serve'], { [name]: value }, folder);
+    assert.equal(await exited, 1);
+    assert.match(output(), new RegExp(`^segmentd: ${name}: "${wrong}" is not allowed; it must be [^\n]*\n$`));
+  }
+});
+
+test('TLS_CERT and TLS_KEY stop it with one line where they are not a certificate and its key', async () => {
+  const [ours, other] = [selfSigned(), selfSigned()];
+  const [cert, key, wrong] = [join(folder, 'cert.pem'), join(folder, 'key.pem'), join(folder, 'other.pem')];
+  for (const [path, content] of [
+    [cert, ours.cert],
+    [key, ours.key],
+    [wrong, other.key],
+  ] as const)
+    await writeFile(path, content);
+  for (const [env, line] of [
+    [{ TLS_CERT: cert }, /^segmentd: TLS_KEY: it is not set, but TLS_CERT is; https needs both\.\n$/],
+    [{ TLS_KEY: key }, /^segmentd: TLS_CERT: it is not set, but TLS_KEY is; https needs both\.\n$/],
+    [{ TLS_CERT: `${cert}.none`, TLS_KEY: key }, /^segmentd: TLS_CERT: the file cannot be read \(ENOENT[^\n]*\n$/],
+    [{ TLS_CERT: cert, TLS_KEY: wrong }, /^segmentd: TLS_CERT and TLS_KEY: they are no certificate and its private key[^\n]*\n$/],
+    [{ TLS_CERT: key, TLS_KEY: key }, /^segmentd: TLS_CERT and TLS_KEY: they are no certificate and its private key[^\n]*\n$/],
+  ] as const) {
+    const { output, exited } = runMain(['serve'], env, folder);
+    assert.equal(await exited, 1);
+    assert.match(output(), line);
+  }
+});
+
+test('TLS_CERT and TLS_KEY make it speak https', async () => {
+  const { cert, key } = selfSigned();
+  const [TLS_CERT, TLS_KEY] = [join(folder, 'our-cert.pem'), join(folder, 'our-key.pem')];
+  await writeFile(TLS_CERT, cert);
+  await writeFile(TLS_KEY, key);
+  const { url } = await cloneDatabase();
+  const service = await startService({ DATABASE_URL: url, TLS_CERT, TLS_KEY });
+  assert.match(service.url, /^https:/);
+  const { port } = new URL(service.url);
+  const sent = request({ host: '127.0.0.1', port, path: '/v1/key', ca: cert, headers: { authorization: `Bearer ${adminKey}` } });
+  sent.end();
+  const [answer] = (await once(sent, 'response')) as [IncomingMessage];
+  assert.deepEqual(JSON.parse((await answer.toArray()).join('')), { name: 'admin', scope: 'admin' });
+  service.process.kill('SIGTERM');
+  assert.equal(await service.exited, 0);
+});
+
+test('limits, proxies and origins are taken from the environment', async () => {
+  const { url } = await cloneDatabase();
+  const service = await startService({
+    DATABASE_URL: url,
+    FAILED_KEYS_PER_MINUTE: '1',
+    KEY_READS_PER_SECOND: '1',
+    KEY_WRITES_PER_SECOND: '1',
+    TRUST_PROXY: 'loopback',
+    CORS_ORIGINS: 'https://a.example.org, https://b.example.org',
+  });
+  const ask = (key: string, from: string, method = 'GET') =>
+    fetch(`${service.url}/v1/segments`, {
+      method,
+      headers: { authorization: `Bearer ${key}`, 'x-forwarded-for': from, origin: 'https://b.example.org' },
+    });
+  assert.equal((await ask('wrong', '192.0.2.1')).status, 401);
+  const throttled = await ask(adminKey, '192.0.2.1');
+  assert.deepEqual([throttled.status, throttled.headers.get('access-control-allow-origin')], [429, 'https://b.example.org']);
+  for (const method of ['GET', 'POST']) {
+    const limited = await Promise.all(Array.from({ length: 20 }, () => ask(adminKey, '192.0.2.2', method)));
+    assert.ok(
+      limited.some(({ status }) => status === 429),
+      method,
+    );
+  }
+});
 
 test('CACHE=redis without REDIS_URL stops it with one line that names what is missing', async () => {
   const { output, exited } = runMain(['serve'], { CACHE: 'redis' }, folder);

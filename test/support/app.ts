@@ -47,6 +47,9 @@ export async function startApp(
     database?: TestDatabase;
     housekeeping?: AppOptions['housekeeping'];
     limits?: AppOptions['limits'];
+    tls?: AppOptions['tls'];
+    trustProxy?: readonly string[];
+    corsOrigins?: readonly string[];
   } = {},
 ): Promise<TestApp> {
   const database = options.database ?? (await cloneDatabase());
@@ -64,6 +67,9 @@ export async function startApp(
         ttlSeconds: options.ttlSeconds ?? 3600,
         publicUrl: options.publicUrl ?? null,
       },
+      ...(options.tls && { tls: options.tls }),
+      ...(options.trustProxy && { trustProxy: options.trustProxy }),
+      ...(options.corsOrigins && { corsOrigins: options.corsOrigins }),
       ...(options.limits && { limits: options.limits }),
       ...(options.housekeeping && { housekeeping: options.housekeeping }),
       imports: options.imports ?? { isRunner: false }, // it asks the database now and then, which some tests count

@@ -20,7 +20,7 @@ export interface Service {
 /** A real process of the service, listening; killed after the test if it still runs. */
 export async function startService(env: Record<string, string>, cwd?: string): Promise<Service> {
   const { process: child, output, exited } = runMain(['serve'], { PORT: '0', ADMIN_KEY: adminKey, ...env }, cwd);
-  const ready = /segmentd is ready on (http:\/\/[^"\s]+)/;
+  const ready = /segmentd is ready on (https?:\/\/[^"\s]+)/;
   await until(() => ready.test(output()) || child.exitCode !== null, `the service to be ready: ${output()}`, 30_000);
   const url = ready.exec(output())?.[1];
   if (!url) throw new Error(`the service stopped: ${output()}`);
