@@ -64,6 +64,13 @@ describe('of a proxy that is trusted', async () => {
     assert.equal((await ask(keys.write)).status, 200);
   });
 
+  test('a key that was let in from one address is not from another that is throttled', async () => {
+    assert.equal((await ask(keys.read, of('192.0.2.30'))).status, 200);
+    for (let i = 0; i < 3; i++) await ask(newKey(), of('192.0.2.31'));
+    assert.equal((await ask(keys.read, of('192.0.2.31'))).status, 429);
+    assert.equal((await ask(keys.read, of('192.0.2.30'))).status, 200);
+  });
+
   test('what the client itself wrote before is not believed', async () => {
     const failed = [];
     for (let i = 0; i < 3; i++) failed.push((await ask(newKey(), of(`192.0.2.${i + 10}, 198.51.100.7, 10.1.2.3`))).status);
