@@ -36,7 +36,7 @@ ENV NODE_ENV=production HOST=0.0.0.0
 EXPOSE 8080
 # The slim image has no curl. The start period covers the wait for a database that is not up yet (DATABASE_WAIT_SECONDS).
 HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 \
-  CMD ["node", "-e", "fetch('http://127.0.0.1:' + (process.env.PORT || 8080) + '/readyz').then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))"]
+  CMD ["node", "-e", "require(process.env.TLS_CERT ? 'https' : 'http').get({ host: '127.0.0.1', port: process.env.PORT || 8080, path: '/readyz', rejectUnauthorized: false }, ({ statusCode }) => process.exit(statusCode === 200 ? 0 : 1)).on('error', () => process.exit(1))"]
 # In exec form node itself is process 1 and gets SIGTERM; below a shell or npm it would not.
 ENTRYPOINT ["node", "src/main.ts"]
 CMD ["serve"]
