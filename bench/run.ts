@@ -2,15 +2,26 @@ import { loadavg } from 'node:os';
 import { parseArgs } from 'node:util';
 import { changes } from './changes.ts';
 import { exactReads } from './exact-reads.ts';
+import { files, importMemory } from './files.ts';
 import { lookup } from './lookup.ts';
 import { reads } from './reads.ts';
+import { report } from './report.ts';
 import { snapshot } from './snapshot.ts';
 import type { Benchmark, Figure } from './support/benchmark.ts';
 import { openServer } from './support/postgres.ts';
 import { BenchError, requireTool, unwindWhenInterrupted } from './support/processes.ts';
 import { keepResults, tableOf } from './support/results.ts';
 
-const benchmarks: Readonly<Record<string, Benchmark>> = { reads, 'exact-reads': exactReads, changes, lookup, snapshot };
+const benchmarks: Readonly<Record<string, Benchmark>> = {
+  reads,
+  'exact-reads': exactReads,
+  changes,
+  lookup,
+  snapshot,
+  files,
+  'import-memory': importMemory,
+  report,
+};
 
 const help = `npm run bench -- [NAME...] [--rounds N] [--seconds N] [--users N]
 

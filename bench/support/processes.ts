@@ -46,7 +46,7 @@ function isExecutable(path: string): boolean {
   }
 }
 
-const packageOf = { wrk: 'wrk', pgbench: 'postgresql-contrib' } as const;
+const packageOf = { wrk: 'wrk', pgbench: 'postgresql-contrib', psql: 'postgresql-client' } as const;
 export type Tool = keyof typeof packageOf;
 
 /** Throws `BenchError` that says how to install what is missing. */
