@@ -22,20 +22,15 @@ export function reachOf(all: Definitions, from: Moment, to: Moment, slug?: strin
   const changes = ({ createdAt, deletedAt, rollouts }: Segment) =>
     [createdAt, deletedAt, ...rollouts.map(({ startsAt }) => startsAt)].some(isWithin);
 
-  const asked = slug === undefined ? all.segments : (all.bySlug.get(slug) ?? []).filter(overlaps);
-  const withRollout = all.withRollout.filter((segment) => asked.includes(segment) && overlaps(segment));
+  const isAsked = (segment: Segment) => overlaps(segment) && (slug === undefined || segment.slug === slug);
+  const withRollout = all.withRollout.filter(isAsked);
   const groups = new Set(withRollout.map(({ exclusiveGroup }) => exclusiveGroup));
   const isRival = ({ exclusiveGroup }: Segment) => exclusiveGroup !== null && groups.has(exclusiveGroup);
-  const near =
-    slug === undefined
-      ? all
-      : indexDefinitions(all.version, all.revision, [
-          ...asked,
-          ...all.segments.filter((segment) => isRival(segment) && !asked.includes(segment)),
-        ]);
+  const near = all.segments.filter((segment) => isAsked(segment) || isRival(segment));
+  const definitions = slug === undefined ? all : indexDefinitions(all.version, all.revision, near);
   return {
-    definitions: { ...near, withRollout: withRollout.filter((one) => one.exclusiveGroup !== null || changes(one)) },
-    segmentIds: slug === undefined ? null : near.segments.map(({ id }) => id),
+    definitions: { ...definitions, withRollout: withRollout.filter((one) => one.exclusiveGroup !== null || changes(one)) },
+    segmentIds: slug === undefined ? null : near.map(({ id }) => id),
     isEverybody: withRollout.some(changes),
   };
 }
