@@ -1,7 +1,7 @@
 import type { Database } from '../db/database.ts';
 import { momentText } from '../db/moments.ts';
 import { inPooledTransaction } from '../db/transaction.ts';
-import type { StayRow } from '../reading/facts.store.ts';
+import { pastStayColumns, stayColumns, type StayRow, toStay } from '../reading/facts.store.ts';
 import type { Moment, Stay } from '../timeline/facts.ts';
 
 /** Whose stays are asked for, and which of them. */
@@ -50,14 +50,13 @@ export function reportsStore({ pool }: Database, { usersAtOnce = 2_000, staysAtO
       name: `reports.${segmentIds ? 'near' : 'stays'}.${limit}`,
       text: segmentIds ? nearText(limit) : staysText(limit),
       values: segmentIds ? [...values, segmentIds] : values,
-      rowMode: 'array',
-    } as const;
+    };
     const { rows } = await inPooledTransaction(pool, async (client) => {
       await client.query('set local enable_sort = off'); // else all that is left is sorted for a page of it
       return client.query<PageRow>(query);
     });
     const [mark, ...found] = rows;
-    return { keptFrom: mark![2], found: found as StayPageRow[] };
+    return { keptFrom: mark!.starts_at, found };
   };
 
   return {
@@ -66,15 +65,15 @@ export function reportsStore({ pool }: Database, { usersAtOnce = 2_000, staysAtO
       const upTo = ids && ids.length === usersAtOnce ? ids.at(-1)! : beyondAll;
       const { keptFrom, found } = await stays(question, after, upTo, staysAtOnce);
       // The last one's stays may go on behind the limit: that user begins the next page, or is one.
-      const cutAt = found.length === staysAtOnce ? found.at(-1)![0] : undefined;
-      const byUser = Map.groupBy(found, ([userId]) => userId);
+      const cutAt = found.length === staysAtOnce ? found.at(-1)!.user_id : undefined;
+      const byUser = Map.groupBy(found, ({ user_id }) => user_id);
       const whole = [...(ids ?? byUser.keys())].filter((userId) => cutAt === undefined || userId < cutAt);
       if (cutAt !== undefined && whole.length === 0) {
         const all = await stays(question, after, cutAt, 'all');
-        return { users: [{ userId: cutAt, stays: all.found.map(stayOf) }], next: cutAt, keptFrom: all.keptFrom };
+        return { users: [{ userId: cutAt, stays: all.found.map(toStay) }], next: cutAt, keptFrom: all.keptFrom };
       }
       return {
-        users: whole.map((userId) => ({ userId, stays: byUser.get(userId)?.map(stayOf) ?? none })),
+        users: whole.map((userId) => ({ userId, stays: byUser.get(userId)?.map(toStay) ?? none })),
         next: cutAt === undefined ? (upTo === beyondAll ? null : upTo) : whole.at(-1)!,
         keptFrom,
       };
@@ -87,18 +86,15 @@ const beyondAll = '\u{7f}';
 
 const none: readonly Stay[] = [];
 
-const columns = (endedBy: string, endedCause: string) =>
-  `m.user_id, m.segment_id, m.starts_at, m.since, m.ends_at, m.excluded, m.begun_by, m.begun_cause, ${endedBy} as ended_by, ${endedCause} as ended_cause`;
-
 /** A stay bears on a period if it began before its end and did not end before its start. */
-const presentText = `select ${columns('null::text', 'null::text')} from memberships m
+const presentText = `select m.user_id, ${stayColumns} from memberships m
   where m.user_id > $1 and m.user_id <= $2 and m.starts_at < $4`;
-const pastText = `select ${columns('m.ended_by', 'm.ended_cause')} from past_memberships m
+const pastText = `select m.user_id, ${pastStayColumns} from past_memberships m
   where m.user_id > $1 and m.user_id <= $2 and m.ends_at >= $3 and m.starts_at < $4`;
 
-/** The first row is the mark of what is kept, of the same snapshot as the rest: see `sinceText` of the facts. */
+/** The first row is the mark of what is kept, as a start, of the same snapshot as the rest: see `sinceText` of the facts. */
 const withMark = (text: string) =>
-  `select null as user_id, null::integer as segment_id, kept_from as starts_at, null::timestamptz as since, null::timestamptz as ends_at,
+  `select null as user_id, null::integer as segment_id, kept_from as starts_at, null::timestamptz as ends_at, null::timestamptz as since,
     null::boolean as excluded, null as begun_by, null as begun_cause, null as ended_by, null as ended_cause from history_kept
   union all (${text})`;
 
@@ -116,39 +112,6 @@ const nearText = (limit: number | 'all') =>
       ${limited(limit)}`,
   );
 
-type StayPageRow = [
-  userId: string,
-  segmentId: number,
-  startsAt: Moment,
-  since: Moment,
-  endsAt: Moment,
-  excluded: boolean,
-  begunBy: string,
-  begunCause: StayRow['begun_cause'],
-  endedBy: string | null,
-  endedCause: StayRow['ended_cause'],
-];
-type PageRow = StayPageRow | [null, null, keptFrom: Moment, ...null[]];
-
-const stayOf = ([
-  ,
-  segmentId,
-  startsAt,
-  since,
-  endsAt,
-  excluded,
-  begunBy,
-  begunCause,
-  endedBy,
-  endedCause,
-]: StayPageRow): Stay => ({
-  segmentId,
-  startsAt,
-  endsAt,
-  since,
-  excluded,
-  begunBy,
-  begunCause,
-  endedBy,
-  endedCause,
-});
+interface PageRow extends StayRow {
+  user_id: string;
+}

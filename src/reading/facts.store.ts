@@ -102,6 +102,10 @@ const clockColumns = `d.version, d.revision as definitions_revision, (extract(ep
 export const stayColumns = `m.segment_id, m.starts_at, m.ends_at, m.since, m.excluded, m.begun_by, m.begun_cause,
     null as ended_by, null as ended_cause`;
 
+/** Of a row `m` of `past_memberships`. */
+export const pastStayColumns = `m.segment_id, m.starts_at, m.ends_at, m.since, m.excluded, m.begun_by, m.begun_cause,
+    m.ended_by, m.ended_cause`;
+
 /** By the primary keys of `users` and `memberships`, whatever the number of ids. */
 const currentText = `select w.n::integer as n, ${clockColumns}, u.revision, ${stayColumns}
   from definitions d cross join unnest($1::text[]) with ordinality w (user_id, n)
@@ -113,16 +117,13 @@ const currentText = `select w.n::integer as n, ${clockColumns}, u.revision, ${st
  * rows that were dropped sees the mark that was raised before. For that it must be in READ COMMITTED, where the snapshot is
  * taken when the tables are locked, so after a drop that it waited for.
  */
-const sinceText = `select ${clockColumns}, u.revision, k.kept_from,
-    m.segment_id, m.starts_at, m.ends_at, m.since, m.excluded, m.begun_by, m.begun_cause, m.ended_by, m.ended_cause
+const sinceText = `select ${clockColumns}, u.revision, k.kept_from, ${pastStayColumns}
   from definitions d cross join history_kept k left join users u on u.user_id = $1
   left join (
-    select segment_id, starts_at, ends_at, since, excluded, begun_by, begun_cause, null as ended_by, null as ended_cause
-      from memberships where user_id = $1
+    select ${stayColumns} from memberships m where m.user_id = $1
     union all
-    select segment_id, starts_at, ends_at, since, excluded, begun_by, begun_cause, ended_by, ended_cause
-      from past_memberships
-     where user_id = $1 and ends_at >= $2 and ends_at >= (select kept_from from history_kept)
+    select ${pastStayColumns} from past_memberships m
+     where m.user_id = $1 and m.ends_at >= $2 and m.ends_at >= (select kept_from from history_kept)
   ) m on true`;
 
 interface RawFacts<R extends FactsRow> {
