@@ -6,8 +6,9 @@ import { pipeline } from 'node:stream/promises';
 import type { Benchmark, Figure } from './support/benchmark.ts';
 import { countRows, firstUserId } from './support/population.ts';
 import type { BenchDatabase, PostgresServer } from './support/postgres.ts';
-import { runPsql, timed } from './support/psql.ts';
+import { runPsql } from './support/psql.ts';
 import { key, type Service, startService, startServiceWithSnapshot } from './support/service.ts';
+import { countLines, timed } from './support/timing.ts';
 import { figureOf, interleave, median, percentile, ratio, type Sample } from './support/statistics.ts';
 
 const slug = 'BENCH';
@@ -188,12 +189,6 @@ async function exportedLines(service: Service): Promise<number> {
   const headers = { authorization: `Bearer ${key}`, accept: 'text/csv' };
   const { body } = await fetch(`${service.url}/v1/segments/${slug}/members`, { headers });
   return countLines(body!);
-}
-
-export async function countLines(body: AsyncIterable<Uint8Array>): Promise<number> {
-  let lines = 0;
-  for await (const piece of body) for (const byte of piece) if (byte === 10) lines++;
-  return lines;
 }
 
 /** One user in and out, one request after the other; how long each took, in milliseconds. */

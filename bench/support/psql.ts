@@ -15,10 +15,3 @@ export async function runPsql(database: BenchDatabase, command: string): Promise
   ];
   await runLoad('psql', args, { env: await database.pgEnvironment(), limitSeconds: 900 });
 }
-
-/** How long something takes, in seconds. */
-export async function timed(run: () => Promise<unknown>): Promise<number> {
-  const startedAt = performance.now();
-  await run();
-  return (performance.now() - startedAt) / 1000;
-}
