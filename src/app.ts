@@ -114,8 +114,9 @@ export async function buildApp(options: AppOptions) {
     housekeeping = 'off',
   } = options;
   const { clock } = database;
+  const storedKeys = keysStore(database);
   // Longer than answers may be old, so that whoever asks while the database is down learns that it is the answer that is too old.
-  const keys = knownKeys(keysStore(database), database, { maxStalenessMs: reading.maxStalenessSeconds * 2_000 });
+  const keys = knownKeys(storedKeys, database, { maxStalenessMs: reading.maxStalenessSeconds * 2_000 });
   const admitted = admission({ find: keys.find, held: keys.inMemory, limits, trustsProxies: trustProxy.length > 0 });
   const definitions = definitionsStore(database);
   const facts = factsStore(database, definitions);
@@ -221,7 +222,7 @@ export async function buildApp(options: AppOptions) {
   await app.register(membershipRoutes(memberships));
   await app.register(historyRoutes(historyService({ facts, settled, definitions, reports: reportsStore(database) }), links, now));
   await app.register(fileImports());
-  await app.register(keyRoutes(keysService(keysStore(database), keys.forget)));
+  await app.register(keyRoutes(keysService(storedKeys, keys.forget)));
   await app.register(operatingRoutes(obstaclesOf(database), metrics));
 
   return app;

@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Type } from 'typebox';
 import { listParameters } from '../http/common.schemas.ts';
-import { cursorsOf } from '../http/cursor.ts';
+import { cursorsOf, pageOf } from '../http/cursor.ts';
 import { answers } from '../http/problem.schemas.ts';
 import type { KeysService } from './keys.service.ts';
 import { KeyName, KeysBody, MadeKeyBody, NewKeyBody, OwnKeyBody, presentKey } from './keys.schemas.ts';
@@ -40,8 +40,8 @@ export function keyRoutes(keys: KeysService): FastifyPluginAsyncTypebox {
         const { limit = 100, cursor } = request.query;
         const [after] = cursor === undefined ? [''] : cursors.read(cursor);
         const found = await keys.list({ after, limit: limit + 1 });
-        const page = found.slice(0, limit);
-        return { keys: page.map(presentKey), next_cursor: found.length > limit ? cursors.at(page.at(-1)!.name) : null };
+        const { shown, nextCursor } = pageOf(found, limit, ({ name }) => cursors.at(name));
+        return { keys: shown.map(presentKey), next_cursor: nextCursor };
       },
     );
 

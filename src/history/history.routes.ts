@@ -1,15 +1,16 @@
-import { Readable } from 'node:stream';
+import type { Readable } from 'node:stream';
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import type { FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
 import { momentText, MomentText, Slug, toMoment, UserId } from '../http/common.schemas.ts';
+import { csvFile } from '../http/csv-file.ts';
 import { cursorsOf } from '../http/cursor.ts';
 import { answers } from '../http/problem.schemas.ts';
 import { invalid, Problem } from '../http/problem.ts';
 import type { Moment } from '../timeline/facts.ts';
-import { HistoryBody, LinkBody, linkParameters, Month, presentEvent, TimeZone } from './history.schemas.ts';
+import { HistoryBody, LinkBody, linkParameters, type LinkQuery, Month, presentEvent, TimeZone } from './history.schemas.ts';
 import type { HistoryService } from './history.service.ts';
-import { type LinkedReport, readLink, signLink } from './link.ts';
+import { readLink, type ReportSubject, signLink } from './link.ts';
 import { isTimeZone, monthIn, type Period } from './month.ts';
 import { reportHeader, reportLines, reportName, type UserEvents } from './report.ts';
 
@@ -30,10 +31,13 @@ export function historyRoutes(
   now: () => Promise<Moment>,
 ): FastifyPluginAsyncTypebox {
   /** A link to a report of a month, given only where the report can be made. */
-  const linkTo = async (request: FastifyRequest, report: LinkedReport) => {
-    await history.refuseDropped(monthOf(report.month, report.timeZone));
+  const linkTo = async (request: FastifyRequest, subject: ReportSubject, query: LinkQuery) => {
+    const { month, timezone: timeZone = 'UTC', spreadsheet: isForSpreadsheet = false } = query;
+    const period = monthOf(month, timeZone);
+    if (subject.kind === 'segment') await history.refuseUnknown(subject.slug);
+    await history.refuseDropped(period);
     const expiresAt = (await now()) + links.ttlSeconds * 1000;
-    const token = signLink(links.secret, report, expiresAt);
+    const token = signLink(links.secret, { subject, month, timeZone, isForSpreadsheet }, expiresAt);
     return { url: `${links.publicUrl ?? hostOf(request)}/v1/downloads/${token}`, expires_at: momentText(expiresAt) };
   };
 
@@ -102,11 +106,7 @@ export function historyRoutes(
           response: { 200: LinkBody, 410: answers('history_dropped') },
         },
       },
-      async (request) => {
-        const { month, timezone = 'UTC', spreadsheet = false } = request.query;
-        const subject = { kind: 'user', userId: request.params.user_id } as const;
-        return linkTo(request, { subject, month, timeZone: timezone, isForSpreadsheet: spreadsheet });
-      },
+      (request) => linkTo(request, { kind: 'user', userId: request.params.user_id }, request.query),
     );
 
     app.get(
@@ -123,12 +123,9 @@ export function historyRoutes(
           response: { 200: LinkBody, 404: answers('segment_not_found'), 410: answers('history_dropped') },
         },
       },
-      async (request) => {
-        const { month, timezone = 'UTC', spreadsheet = false, segment } = request.query;
-        monthOf(month, timezone); // what is wrong with the question is told before what is not there
-        if (segment !== undefined) await history.refuseUnknown(segment);
-        const subject = segment === undefined ? ({ kind: 'all' } as const) : ({ kind: 'segment', slug: segment } as const);
-        return linkTo(request, { subject, month, timeZone: timezone, isForSpreadsheet: spreadsheet });
+      (request) => {
+        const { segment, ...query } = request.query;
+        return linkTo(request, segment === undefined ? { kind: 'all' } : { kind: 'segment', slug: segment }, query);
       },
     );
 
@@ -161,11 +158,8 @@ export function historyRoutes(
           subject.kind === 'user'
             ? [{ userId: subject.userId, events: await history.report(subject.userId, period) }]
             : await history.reportOfMany(period, subject.kind === 'segment' ? subject.slug : undefined);
-        return reply
-          .type('text/csv; charset=utf-8')
-          .header('content-disposition', `attachment; filename="${reportName(subject, month)}"`)
-          .header('cache-control', 'no-store')
-          .send(Readable.from(request.method === 'HEAD' ? [] : piecesOf(told, isForSpreadsheet), { objectMode: false }));
+        void reply.header('cache-control', 'no-store');
+        return csvFile(request, reply, reportName(subject, month), () => piecesOf(told, isForSpreadsheet));
       },
     );
   };

@@ -1,4 +1,4 @@
-import { Type } from 'typebox';
+import { type Static, type TObject, Type } from 'typebox';
 import { momentText, MomentText, NextCursor, Slug, UserId } from '../http/common.schemas.ts';
 import type { Event } from '../timeline/events.ts';
 
@@ -28,6 +28,8 @@ export const linkParameters = {
     }),
   ),
 };
+
+export type LinkQuery = Static<TObject<typeof linkParameters>>;
 
 export const HistoryBody = Type.Object({
   user_id: UserId,

@@ -25,5 +25,11 @@ export function cursorsOf<const T extends readonly Part[]>(list: string, parts: 
   };
 }
 
+/** Of a list that was read with one more than the page holds: the page, and where the next one goes on, if there is one. */
+export function pageOf<T>(found: readonly T[], limit: number, cursorAt: (last: T) => string) {
+  const shown = found.slice(0, limit);
+  return { shown, nextCursor: found.length > limit ? cursorAt(shown.at(-1)!) : null };
+}
+
 /** Slugs, ids, operations and names of keys are; PostgreSQL takes neither NUL nor a lone surrogate. */
 const isVisibleText = (value: unknown) => typeof value === 'string' && /^[^\p{C}\p{Z}]{1,128}$/u.test(value);

@@ -1,9 +1,10 @@
-import { Readable } from 'node:stream';
+import type { Readable } from 'node:stream';
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Type } from 'typebox';
 import { actorOf } from '../http/authenticate.ts';
 import { listParameters, Slug } from '../http/common.schemas.ts';
-import { cursorsOf } from '../http/cursor.ts';
+import { csvFile } from '../http/csv-file.ts';
+import { cursorsOf, pageOf } from '../http/cursor.ts';
 import { bytesOf, takeFiles } from '../http/files.ts';
 import { answers } from '../http/problem.schemas.ts';
 import { invalid } from '../http/problem.ts';
@@ -37,12 +38,9 @@ export function importRoutes(imports: ImportsService, maxBytes: number): Fastify
         const { segment: slug = null, state = null, limit = 100, cursor } = request.query;
         const [after] = cursor === undefined ? [''] : cursors.read(cursor);
         if (after !== '' && !isImportId(after)) throw invalid('cursor', 'must be the next_cursor of the page before.');
-        const page = await imports.list({ slug, state, after, limit: limit + 1 });
-        const shown = page.slice(0, limit);
-        return {
-          imports: shown.map(presentImport),
-          next_cursor: page.length > limit ? cursors.at(shown.at(-1)!.id) : null,
-        };
+        const found = await imports.list({ slug, state, after, limit: limit + 1 });
+        const { shown, nextCursor } = pageOf(found, limit, ({ id }) => cursors.at(id));
+        return { imports: shown.map(presentImport), next_cursor: nextCursor };
       },
     );
 
@@ -84,10 +82,7 @@ export function importRoutes(imports: ImportsService, maxBytes: number): Fastify
       async (request, reply) => {
         const { id } = request.params;
         const pages = await imports.rejects(id);
-        return reply
-          .type('text/csv; charset=utf-8')
-          .header('content-disposition', `attachment; filename="segmentd-import-${id}-rejects.csv"`)
-          .send(Readable.from(rejectsCsv(pages), { objectMode: false }));
+        return csvFile(request, reply, `segmentd-import-${id}-rejects.csv`, () => rejectsCsv(pages));
       },
     );
 

@@ -1,9 +1,10 @@
-import { Readable } from 'node:stream';
+import type { Readable } from 'node:stream';
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { type Static, Type } from 'typebox';
 import { actorOf } from '../http/authenticate.ts';
 import { listParameters, revisionHeader, Slug, toMoment } from '../http/common.schemas.ts';
-import { cursorsOf } from '../http/cursor.ts';
+import { csvFile } from '../http/csv-file.ts';
+import { cursorsOf, pageOf } from '../http/cursor.ts';
 import { invalid } from '../http/problem.ts';
 import { answers } from '../http/problem.schemas.ts';
 import { withHeaders } from '../http/responses.ts';
@@ -86,12 +87,9 @@ export function segmentRoutes(segments: SegmentsService): FastifyPluginAsyncType
       async (request) => {
         const { limit = 100, cursor, prefix = '', exclusive_group: group } = request.query;
         const [after] = cursor === undefined ? [''] : segmentCursors.read(cursor);
-        const page = await segments.list({ prefix, ...(group === undefined ? {} : { group }), after, limit: limit + 1 });
-        const shown = page.slice(0, limit);
-        return {
-          segments: shown.map(presentCounted),
-          next_cursor: page.length > limit ? segmentCursors.at(shown.at(-1)!.segment.slug) : null,
-        };
+        const found = await segments.list({ prefix, ...(group === undefined ? {} : { group }), after, limit: limit + 1 });
+        const { shown, nextCursor } = pageOf(found, limit, ({ segment }) => segmentCursors.at(segment.slug));
+        return { segments: shown.map(presentCounted), next_cursor: nextCursor };
       },
     );
 
@@ -219,27 +217,19 @@ export function segmentRoutes(segments: SegmentsService): FastifyPluginAsyncType
       },
       async (request, reply) => {
         const { limit = 100, cursor } = request.query;
+        void reply.header('vary', 'accept');
         const isCsv = /\btext\/csv\b/i.test(request.headers.accept ?? '');
         if (isCsv) {
           const given = /[?&](limit|cursor)=/.exec(request.url)?.[1]; // a limit that was left out is filled in
           if (given !== undefined) throw invalid(given, 'pages a list; text/csv is all of it.');
-          const isHead = request.method === 'HEAD'; // reads nothing, but for whether there is anything to read
-          if (isHead) await segments.find(request.params.slug);
-          const lines = isHead ? [] : withHeader(await segments.exportMembers(request.params.slug));
-          return reply
-            .type('text/csv; charset=utf-8')
-            .header('vary', 'accept')
-            .header('content-disposition', `attachment; filename="segmentd-${request.params.slug}.csv"`)
-            .send(Readable.from(lines, { objectMode: false }));
+          const { slug } = request.params;
+          if (request.method === 'HEAD') await segments.find(slug); // is refused as a GET is
+          return csvFile(request, reply, `segmentd-${slug}.csv`, async () => withHeader(await segments.exportMembers(slug)));
         }
-        void reply.header('vary', 'accept');
         const [after] = cursor === undefined ? [''] : memberCursors.read(cursor);
-        const page = await segments.members(request.params.slug, after, limit + 1);
-        const shown = page.slice(0, limit);
-        return {
-          members: shown.map(presentMember),
-          next_cursor: page.length > limit ? memberCursors.at(shown.at(-1)!.userId) : null,
-        };
+        const found = await segments.members(request.params.slug, after, limit + 1);
+        const { shown, nextCursor } = pageOf(found, limit, ({ userId }) => memberCursors.at(userId));
+        return { members: shown.map(presentMember), next_cursor: nextCursor };
       },
     );
   };
