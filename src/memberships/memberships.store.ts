@@ -108,7 +108,8 @@ export function changeValues(changes: readonly DecidedChange[], { folds = false 
   const texts = (values: readonly (string | null)[]) => textArray(column(values));
   const plain = (values: readonly (number | boolean | null)[]) => plainArray(column(values));
   const text = momentTexts();
-  const moments = (values: readonly (Moment | null)[]) => texts(values.map((value) => (value === null ? null : text(value))));
+  const moments = (values: readonly (Moment | null)[]) =>
+    textArray(column(values).map((value) => (value === null ? null : text(value))));
   return [
     changes[0]?.version ?? 0,
     decidedAt * 1000,
