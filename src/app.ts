@@ -234,7 +234,8 @@ export async function buildApp(options: AppOptions) {
     let runner: ImportRunner | undefined;
     app.addHook('onReady', async () => {
       if (!isRunner) return;
-      const parts = { imports, staging, batches: batchesStore(database, definitions), clock, owner, onCommit: wakes.announce };
+      const batches = batchesStore(database, definitions);
+      const parts = { imports, staging, batches, clock, owner, nearby, onCommit: wakes.announce };
       runner = importRunner({
         imports,
         staging,

@@ -1,8 +1,9 @@
 import { plainArray, textArray } from '../db/arrays.ts';
 import type { Database } from '../db/database.ts';
+import { parseMomentText } from '../db/moments.ts';
 import { type DecidedChange, changeValues } from '../memberships/memberships.store.ts';
 import type { DefinitionsStore } from '../segments/definitions.store.ts';
-import type { CommandCause, Definitions, Facts, Moment, Stay } from '../timeline/facts.ts';
+import type { CommandCause, Definitions, Facts, Stay } from '../timeline/facts.ts';
 import { lease } from './lease.ts';
 import type { Row } from './rows.ts';
 import type { StagedRow } from './staging.store.ts';
@@ -42,21 +43,16 @@ export function batchesStore({ pool, clock }: Database, definitions: Definitions
       const sentAt = clock.mark();
       const values = [textArray(userIds), plainArray(near.segments.map(({ id }) => id))];
       const { rows } = await pool.query<FactsRow>({ name: 'batches.facts', text: factsText, values, rowMode: 'array' });
-      const [, version, , , , , , , definitionsRevision, clockAfter] = rows[0]!;
+      const [, version, , definitionsRevision, clockAfter] = rows[0]!;
       clock.observe(clockAfter!, sentAt);
       const current = await definitions.ofVersion(version!, definitionsRevision!);
       if (!current || current.version !== near.version || current.revision !== near.revision) return undefined;
 
       const found: Facts[] = userIds.map((userId) => ({ userId, revision: null, definitions: near, stays: none }));
       for (let i = 1; i < rows.length; i++) {
-        const row = rows[i]!;
-        const { userId, stays } = found[row[0] - 1]!;
-        found[row[0] - 1] = {
-          userId,
-          revision: row[1],
-          definitions: near,
-          stays: row[2] === null ? stays : [...stays, toStay(row)],
-        };
+        const [n, revision, text] = rows[i]!;
+        const { userId, stays } = found[n - 1]!;
+        found[n - 1] = { userId, revision, definitions: near, stays: text === '' ? stays : withStay(stays, text) };
       }
       return found;
     },
@@ -92,38 +88,47 @@ const saveText = `select outcome, revision, stale from apply_import_batch(${Arra
 
 /**
  * The first row tells the definitions and the clock; the others are of users who are known, by the primary keys of `users`
- * and `memberships`.
+ * and `memberships`. A stay is one text: those of one import are told alike, and are taken apart once.
  */
-const factsText = `select 0 as n, version as revision, null::integer as segment_id, null::timestamptz as starts_at, null::timestamptz as ends_at,
-    null::timestamptz as since, null::boolean as excluded, null::text as begun_by, revision as definitions_revision,
-    (extract(epoch from clock_timestamp()) * 1000000)::bigint as clock_after, null::text as begun_cause from definitions
+const factsText = `select 0 as n, version as revision, null as stay, revision as definitions_revision,
+    (extract(epoch from clock_timestamp()) * 1000000)::bigint as clock_after from definitions
   union all
-  select w.n::integer, u.revision, m.segment_id, m.starts_at, m.ends_at, m.since, m.excluded, m.begun_by, null, null, m.begun_cause
+  select w.n::integer, u.revision,
+      concat_ws(E'\\t', m.segment_id, m.starts_at, m.ends_at, m.since, m.excluded, m.begun_cause, m.begun_by), null, null
     from unnest($1::text[]) with ordinality w (user_id, n) join users u on u.user_id = w.user_id
     left join memberships m on m.user_id = w.user_id and m.segment_id = any($2::integer[])`;
 
-type FactsRow = [
-  n: number,
-  revision: number | null,
-  segmentId: number | null,
-  startsAt: Moment,
-  endsAt: Moment,
-  since: Moment,
-  excluded: boolean,
-  begunBy: string,
-  definitionsRevision: number | null,
-  clockAfter: number | null,
-  begunCause: CommandCause,
-];
+/** `stay` is empty for a user without one. */
+type FactsRow = [n: number, revision: number | null, stay: string, definitionsRevision: number | null, clockAfter: number | null];
 
-const toStay = ([, , segmentId, startsAt, endsAt, since, excluded, begunBy, , , begunCause]: FactsRow): Stay => ({
-  segmentId: segmentId!,
-  startsAt,
-  endsAt,
-  since,
-  excluded,
-  begunBy,
-  begunCause,
-  endedBy: null,
-  endedCause: null,
-});
+/** The same stays for the same text: who decides about them sees at a glance that they are the same. */
+function withStay(before: readonly Stay[], text: string): readonly Stay[] {
+  if (text !== last.text) last = { text, stays: [toStay(text)] };
+  return before.length === 0 ? last.stays : [...before, ...last.stays];
+}
+
+let last: { text: string; stays: readonly Stay[] } = { text: '', stays: none };
+
+/** A key's name is of visible characters, so it holds no tab. */
+function toStay(text: string): Stay {
+  const [segmentId, startsAt, endsAt, since, excluded, begunCause, begunBy] = text.split('\t') as [
+    string,
+    string,
+    string,
+    string,
+    string,
+    string,
+    string,
+  ];
+  return {
+    segmentId: Number(segmentId),
+    startsAt: parseMomentText(startsAt),
+    endsAt: parseMomentText(endsAt),
+    since: parseMomentText(since),
+    excluded: excluded === 't',
+    begunBy,
+    begunCause: begunCause as CommandCause,
+    endedBy: null,
+    endedCause: null,
+  };
+}

@@ -2,11 +2,13 @@ import { setImmediate as nextTick } from 'node:timers/promises';
 import type { DatabaseClock } from '../db/clock.ts';
 import type { DatabaseClient } from '../db/database.ts';
 import type { DecidedChange } from '../memberships/memberships.store.ts';
-import type { Definitions, Facts } from '../timeline/facts.ts';
+import type { HoldingReader, PartlyKnown } from '../reading/reader.ts';
+import { applied } from '../timeline/applied.ts';
+import type { Definitions, Facts, Stay } from '../timeline/facts.ts';
 import { narrowedTo } from '../timeline/narrowed.ts';
 import { momentOf } from '../timeline/revision.ts';
 import type { BatchesStore, DecidedBatch } from './batches.store.ts';
-import { commandFor, decideRow } from './deciding.ts';
+import { commandFor, rowDecider } from './deciding.ts';
 import type { Import, ImportsStore } from './imports.store.ts';
 import type { Row } from './rows.ts';
 import type { StagedRow, StagingStore } from './staging.store.ts';
@@ -19,6 +21,8 @@ export interface CarryingOutOptions {
   readonly clock: DatabaseClock;
   /** Names this process among all that share the database: a UUID. */
   readonly owner: string;
+  /** What holds copies of facts: it is told what a batch changed. */
+  readonly nearby?: HoldingReader | undefined;
   /** Called after each commit. */
   readonly onCommit: () => void;
   /** Rows that are read, decided and written together. Default 5,000. */
@@ -29,6 +33,15 @@ export interface CarryingOutOptions {
 const sliceSize = 250;
 /** From so many rows on the statistics of the tables are made anew. */
 const manyRows = 50_000;
+
+/** What changes for a user, with the facts that it was decided on. */
+interface Change extends DecidedChange {
+  readonly facts: Facts;
+}
+
+interface Batch extends DecidedBatch {
+  readonly changes: readonly Change[];
+}
 
 /** A batch as it was read. */
 interface ReadBatch {
@@ -43,7 +56,7 @@ interface ReadBatch {
  * transaction with how far it came. While one is written the next is decided, and the one after it is read.
  */
 export async function carryOut(taken: Import, client: DatabaseClient, isClosing: () => boolean, options: CarryingOutOptions) {
-  const { imports, staging, batches, clock, owner, onCommit, batchSize = 5_000 } = options;
+  const { imports, staging, batches, clock, owner, nearby, onCommit, batchSize = 5_000 } = options;
   const narrow = onceFor((all) => narrowedTo(all, taken.segmentId));
   let job = taken;
 
@@ -57,17 +70,17 @@ export async function carryOut(taken: Import, client: DatabaseClient, isClosing:
     throw new Error('the definitions changed at each of 50 reads');
   };
 
-  const decideAll = async ({ rows, repeats, facts, upTo }: ReadBatch): Promise<DecidedBatch> => {
-    const batch = { changes: [] as DecidedChange[], lines: [] as number[], unchanged: 0, rejected: [...repeats], upTo };
+  const decideAll = async ({ rows, repeats, facts, upTo }: ReadBatch): Promise<Batch> => {
+    const batch = { changes: [] as Change[], lines: [] as number[], unchanged: 0, rejected: [...repeats], upTo };
     const now = clock.now();
     const slug = facts[0]?.definitions.byId.get(job.segmentId)?.slug ?? '';
-    const command = commandFor(slug, job, job.phase === 'leavers');
+    const decideRow = rowDecider(commandFor(slug, job, job.phase === 'leavers'));
     for (const [i, known] of facts.entries()) {
       if (i % sliceSize === sliceSize - 1) await nextTick();
       const { userId, revision, definitions } = known;
       const decidedAt = Math.max(now, momentOf(Math.max(revision ?? 0, definitions.revision)) + 1);
       const { line } = rows[i]!;
-      const decided = decideRow(known, command, decidedAt);
+      const decided = decideRow(known, decidedAt);
       if (decided.kind === 'segment_deleted') {
         await imports.finish(job.id, owner, 'failed', 'segment_deleted');
         throw new Stopped();
@@ -75,7 +88,8 @@ export async function carryOut(taken: Import, client: DatabaseClient, isClosing:
       if (decided.kind === 'unchanged') batch.unchanged += job.phase === 'rows' ? 1 : 0;
       else if (decided.kind === 'rejected') batch.rejected.push({ line, value: userId, reason: decided.reason });
       else {
-        batch.changes.push({ userId, revision, version: definitions.version, decidedAt, decision: decided.decision });
+        const { decision } = decided;
+        batch.changes.push({ userId, revision, version: definitions.version, decidedAt, decision, facts: known });
         batch.lines.push(line);
       }
     }
@@ -83,7 +97,7 @@ export async function carryOut(taken: Import, client: DatabaseClient, isClosing:
   };
 
   /** Writes a batch; whoever was changed meanwhile is read and decided anew, until nobody is left. */
-  const saveAll = async (decided: DecidedBatch, read: Omit<ReadBatch, 'facts'>): Promise<void> => {
+  const saveAll = async (decided: Batch, read: Omit<ReadBatch, 'facts'>): Promise<void> => {
     let batch = decided;
     let left = read;
     for (;;) {
@@ -93,6 +107,7 @@ export async function carryOut(taken: Import, client: DatabaseClient, isClosing:
       if (outcome === 'lost') throw new Stopped();
       if (revision !== null) {
         clock.observe(revision, sentAt);
+        if (nearby?.putParts) await tell(nearby, batch.changes, revision, new Set(stale));
         onCommit();
       }
       if (outcome !== 'stale_definitions') {
@@ -144,6 +159,27 @@ export async function carryOut(taken: Import, client: DatabaseClient, isClosing:
   if (job.phase === 'leavers') await saveInOrder(staging.leavers(client, job, batchSize));
   const done = await imports.finish(job.id, owner, 'done', null);
   if (done && done.applied + done.removed >= manyRows) await imports.analyze();
+}
+
+/** Tells the memory of this process what was just written, so that it need not read it back. */
+async function tell(nearby: HoldingReader, changes: readonly Change[], revision: number, stale: ReadonlySet<string>) {
+  const moment = momentOf(revision);
+  const segmentIds = new Set(changes[0]?.facts.definitions.segments.map(({ id }) => id));
+  let last: { change: Change; stays: readonly Stay[] } | undefined;
+  for (let from = 0; from < changes.length; from += sliceSize) {
+    const users: PartlyKnown[] = [];
+    for (const change of changes.slice(from, from + sliceSize)) {
+      const { userId, revision: basedOn, decision, facts } = change;
+      if (stale.has(userId)) continue;
+      if (last?.change.decision !== decision || last.change.facts.stays !== facts.stays) {
+        const { stays } = applied(facts, decision, moment);
+        last = { change, stays: stays.toSorted((a, b) => a.segmentId - b.segmentId || a.startsAt - b.startsAt) };
+      }
+      users.push({ userId, basedOn, stays: last.stays });
+    }
+    nearby.putParts?.(segmentIds, revision, users);
+    await nextTick();
+  }
 }
 
 /** Rows are sorted by id, then by line: the first of an id counts. */

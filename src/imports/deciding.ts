@@ -38,8 +38,25 @@ export type RowDecision =
   | { readonly kind: 'rejected'; readonly reason: RejectReason }
   | { readonly kind: 'segment_deleted' };
 
-/** By the same rules as anybody's change of one user. */
-export function decideRow(facts: Facts, command: Command, moment: Moment): RowDecision {
+/**
+ * Decides rows one after the other, by the same rules as anybody's change of one user. Where the segment is in no exclusive
+ * group the id of the user changes nothing, and rows that lie together mostly have the same stays, the very same array: then
+ * the decision is that of the row before.
+ */
+export function rowDecider(command: Command): (facts: Facts, moment: Moment) => RowDecision {
+  let last: { facts: Facts; moment: Moment; decided: RowDecision } | undefined;
+  return (facts, moment) => {
+    const { stays, definitions } = facts;
+    if (last && last.facts.stays === stays && last.facts.definitions === definitions && last.moment === moment)
+      return last.decided;
+    const decided = decideRow(facts, command, moment);
+    const isAlone = definitions.segments.every(({ exclusiveGroup }) => exclusiveGroup === null);
+    last = isAlone ? { facts, moment, decided } : undefined;
+    return decided;
+  };
+}
+
+function decideRow(facts: Facts, command: Command, moment: Moment): RowDecision {
   const decision = decide(facts, command, moment);
   if (!('refused' in decision)) {
     const isChange = decision.endings.length + decision.beginnings.length > 0;

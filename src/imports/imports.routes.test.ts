@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { startApp } from '../../test/support/app.ts';
 import { importFile } from '../../test/support/imports.ts';
+import { bucketOf } from '../rollout/bucket.ts';
 
 const { call } = await startApp({ imports: { batchSize: 3 } });
 const segments = async (userId: string) => (await call('GET', `/v1/users/${userId}/segments?last_revision=true`)).body.segments;
@@ -75,6 +76,20 @@ test('an end that has passed, a taken group and a deleted segment are told', asy
   assert.deepEqual(
     body.events.map(({ segment, operation, cause }: Record<string, string>) => `${operation} ${segment} ${cause}`),
     ['add G1 import', 'remove G1 import', 'add G2 import'],
+  );
+});
+
+test('of users nobody knew those are refused whom the percentage of another one of the group takes, and no others', async () => {
+  await call('POST', '/v1/segments', { slug: 'H1', exclusive_group: 'H', percent: 50 });
+  await call('POST', '/v1/segments', { slug: 'H2', exclusive_group: 'H' });
+  const ids = Array.from({ length: 40 }, (_, i) => `h${i}`).sort();
+  const done = await importFile(call, 'H2', 'operation=add', ids.join('\n'));
+  const taken = ids.filter((id) => bucketOf('H', id) < 5_000);
+  assert.deepEqual(counts(done), ['done', 40, 40 - taken.length, 0, taken.length, 0]);
+  const { text } = await call('GET', `/v1/imports/${done.id}/rejects`);
+  assert.deepEqual(
+    text.trimEnd().split('\r\n').slice(1),
+    taken.map((id) => `${ids.indexOf(id) + 1},${id},group_conflict`),
   );
 });
 

@@ -1,4 +1,4 @@
-import type { Facts, Moment } from '../timeline/facts.ts';
+import type { Facts, Moment, Stay } from '../timeline/facts.ts';
 
 /** Where a user is now, as far as a reader knows. */
 export interface UserRead {
@@ -43,4 +43,19 @@ export interface HoldingReader extends Reader {
    * are after it, under its revision: from then on no read of this process is older. Never fails.
    */
   put(facts: Facts): MaybePromise<void>;
+
+  /**
+   * The same for users of whom only the stays in these segments are known, all of one change, where that saves reading them
+   * back. Whoever cannot be told whole from what is held is left to the log.
+   */
+  putParts?(segmentIds: ReadonlySet<number>, revision: number, users: readonly PartlyKnown[]): void;
+}
+
+/** A user after a change that was decided on the stays in some segments alone. */
+export interface PartlyKnown {
+  readonly userId: string;
+  /** The revision that the change was made on; null for a user whom it made. */
+  readonly basedOn: number | null;
+  /** By segment, then by start; ended ones may be among them. */
+  readonly stays: readonly Stay[];
 }

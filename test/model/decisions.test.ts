@@ -75,6 +75,18 @@ test('a decision applied at any moment for which it is good is the one that woul
   );
 });
 
+test('where no exclusive group is concerned the id of a user changes nothing of what is written, nor for how long it is good', () => {
+  const property = fc.property(anyFacts, anyCommand, decidedAt, (facts, command, moment) => {
+    fc.pre(facts.definitions.segments.every(({ exclusiveGroup }) => exclusiveGroup === null));
+    const [one, other] = [facts, { ...facts, userId: `another than ${facts.userId}` }].map((of) => {
+      const decision = decide(of, command, moment);
+      return 'refused' in decision ? decision : { ...decision, added: [], removed: [], unchanged: [] };
+    });
+    assert.deepEqual(one, other);
+  });
+  fc.assert(property, runs);
+});
+
 test('a decision is good for its own moment at least', () => {
   fc.assert(
     fc.property(anyFacts, anyCommand, decidedAt, (facts, command, moment) => {

@@ -201,3 +201,55 @@ test('nor while nothing is settled', async () => {
   await snapshot.put(late);
   assert.deepEqual((await snapshot.read('1010', 0))?.segments, []);
 });
+
+test('of a change that was decided on some segments the others are kept, and the log is not asked for it', async () => {
+  const asked: string[] = [];
+  const { snapshot, refresh, facts } = await loaded((log) => ({
+    users: (client, ids) => {
+      asked.push(...ids);
+      return log.users(client, ids);
+    },
+  }));
+  await change('1020', { add: ['B'] });
+  await until(async () => {
+    await refresh();
+    const { revision } = (await facts.current('1020')).facts;
+    return snapshot.read('1021', revision!) !== undefined;
+  }, 'the log to be settled');
+  asked.length = 0;
+  const before = (await facts.current('1020')).facts;
+  await change('1020', { add: ['A'] });
+  await change('1022', { add: ['A'] });
+  for (const [userId, basedOn] of [
+    ['1020', before.revision],
+    ['1022', null],
+  ] as const) {
+    const { revision, stays, definitions } = (await facts.current(userId)).facts;
+    const a = definitions.bySlug.get('A')![0]!.id;
+    snapshot.putParts!(new Set([a]), revision!, [{ userId, basedOn, stays: stays.filter(({ segmentId }) => segmentId === a) }]);
+  }
+  assert.deepEqual((await snapshot.read('1020', 0))?.segments, ['A', 'B']);
+  assert.deepEqual((await snapshot.read('1022', 0))?.segments, ['A']);
+  await refresh();
+  assert.deepEqual(asked, []);
+  assert.deepEqual((await snapshot.read('1020', 0))?.segments, ['A', 'B']);
+});
+
+test('nor is it put over what is newer, or where a change before it is not here yet', async () => {
+  const { snapshot, refresh, facts } = await loaded();
+  const partsOf = async (userId: string) => {
+    const { revision, stays, definitions } = (await facts.current(userId)).facts;
+    const a = definitions.bySlug.get('A')![0]!.id;
+    return { a: new Set([a]), revision: revision!, stays: stays.filter(({ segmentId }) => segmentId === a) };
+  };
+  await change('1030', { add: ['B'] }); // by another process, and not polled yet
+  const unseen = await partsOf('1030');
+  await change('1030', { add: ['A'] });
+  const late = await partsOf('1030');
+  snapshot.putParts!(late.a, late.revision, [{ userId: '1030', basedOn: unseen.revision, stays: late.stays }]);
+  assert.deepEqual((await snapshot.read('1030', 0))?.segments, [], 'it would be in A and not in B');
+  await change('1030', { remove: ['A'] });
+  await refresh();
+  snapshot.putParts!(late.a, late.revision, [{ userId: '1030', basedOn: unseen.revision, stays: late.stays }]);
+  assert.deepEqual((await snapshot.read('1030', 0))?.segments, ['B']);
+});

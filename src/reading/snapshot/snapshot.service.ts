@@ -10,7 +10,7 @@ import { tableLoader } from './loading.ts';
 import type { LogStore, Position, UserStays } from './log.store.ts';
 import { MemberCounts } from './member-counts.ts';
 import { maxAhead, MembershipTable } from './table.ts';
-import { type PresentStay, slugsOf, WordList, writeWords } from './words.ts';
+import { type PresentStay, rewriteWords, slugsOf, WordList, writeWords } from './words.ts';
 
 export interface Snapshot extends HoldingReader, Followed {
   /** `ageMs` is infinite while nothing is loaded. */
@@ -42,6 +42,8 @@ const longestLoadPauseMs = 60_000;
 
 /** Changes of this process that no poll has confirmed: after so many it has not followed for long, and loads anew. */
 const mostRecent = 1_000_000;
+/** Beyond so many of them a batch of an import is left to the log: it would only make the above happen. */
+const mostParts = 100_000;
 
 /** Of all users, and how many of them are in each segment by hand. */
 interface CountedTable {
@@ -83,9 +85,14 @@ export function snapshotReader({ log, definitions, clock, maxStalenessMs, wake, 
   /** Somebody asked for a revision that only a newer settled moment can prove to be there. */
   let isSettlingWanted = false;
 
-  const putStays = ({ users, counts }: CountedTable, userId: string, stays: readonly PresentStay[]) => {
+  const putStays = (into: CountedTable, userId: string, stays: readonly PresentStay[]) => {
     const now = clock.now();
     writeWords(list, stays, stays.length, now);
+    putList(into, userId, now);
+  };
+
+  /** Puts what the list says of a user. */
+  const putList = ({ users, counts }: CountedTable, userId: string, now: Moment) => {
     if (users.find(userId)) counts.change(users.found, users.from, users.to, -1, now);
     counts.change(list.words, 0, list.length, 1, now);
     users.set(userId, list.words, list.length);
@@ -219,6 +226,21 @@ export function snapshotReader({ log, definitions, clock, maxStalenessMs, wake, 
       const sorted = stays.toSorted((a, b) => a.segmentId - b.segmentId || a.startsAt - b.startsAt);
       putStays(table, userId, sorted);
       recent.set(userId, revision);
+    },
+
+    putParts(segmentIds, revision, users) {
+      if (!table || !position || revision <= position.settled || recent.size > mostParts) return;
+      const now = clock.now();
+      const held = table.users;
+      for (const { userId, basedOn, stays } of users) {
+        const own = recent.get(userId) ?? 0;
+        // Newer already; or of the change that this one was made on the other segments may not be here yet.
+        if (own > revision || (basedOn !== null && basedOn > Math.max(own, position.settled))) continue;
+        if (held.find(userId)) rewriteWords(list, { words: held.found, from: held.from, to: held.to }, segmentIds, stays, now);
+        else writeWords(list, stays, stays.length, now);
+        putList(table, userId, now);
+        recent.set(userId, revision);
+      }
     },
 
     async refresh(client, isNew) {

@@ -8,7 +8,7 @@ import { indexDefinitions } from '../../timeline/definitions.ts';
 import { type Facts, lastMoment, type Moment, type Rollout, type Segment, type Stay } from '../../timeline/facts.ts';
 import { segmentsAt } from '../../timeline/segments-at.ts';
 import { type View, viewAt } from '../../timeline/view.ts';
-import { type PresentStay, slugsOf, WordList, writeWords } from './words.ts';
+import { type PresentStay, rewriteWords, slugsOf, WordList, writeWords } from './words.ts';
 
 const userId = 'user-1';
 const list = new WordList();
@@ -136,6 +136,23 @@ test('so they do of many segments and stays, where the halves of a moment overfl
     }),
     { numRuns: 150 },
   );
+});
+
+test('words of which some segments are told anew say what all of them together say, and nothing else of the block', () => {
+  const property = fc.property(fc.oneof(anyFacts, manySegments), anyFacts, fc.nat(), (facts, before, chosen) => {
+    const known = new Set(facts.definitions.segments.filter((_, i) => (chosen >> (i % 30)) & 1).map(({ id }) => id));
+    const others = facts.stays.filter(({ segmentId }) => !known.has(segmentId));
+    const stale = before.stays.filter(({ segmentId }) => known.has(segmentId)); // what was said of these before
+    const sorted = (stays: readonly PresentStay[]) =>
+      stays.toSorted((a, b) => a.segmentId - b.segmentId || a.startsAt - b.startsAt);
+    const held = wordsAt([...others, ...stale], 0);
+    const words = new Uint32Array(held.length + 6).fill(0xffffffff);
+    words.set(held, 3);
+    const told = sorted(facts.stays.filter(({ segmentId }) => known.has(segmentId)));
+    rewriteWords(list, { words, from: 3, to: 3 + held.length }, known, told, 0);
+    assert.deepEqual(list.words.slice(0, list.length), wordsAt(facts.stays, 0));
+  });
+  fc.assert(property, { numRuns: 1_000 });
 });
 
 test('a stay for good takes one word; one that ends or is planned five', () => {

@@ -42,22 +42,48 @@ export class WordList {
  */
 export function writeWords(list: WordList, stays: readonly PresentStay[], count: number, moment: Moment): void {
   list.length = 0;
-  for (let at = 0; at < count;) {
-    const { segmentId } = stays[at]!;
-    let end = at + 1;
-    while (end < count && stays[end]!.segmentId === segmentId) end++;
-    // Of what has begun the newest counts, so nothing before it does.
-    while (at + 1 < end && stays[at + 1]!.startsAt <= moment) at++;
-    writePair(list, stays, at, end, moment);
-    at = end;
-  }
+  for (let at = 0; at < count;) at = writePair(list, stays, at, count, moment);
 }
 
-function writePair(list: WordList, stays: readonly PresentStay[], at: number, end: number, moment: Moment): void {
+/**
+ * The same for a user of whom the segments in `known` alone are known: `stays` are all of those, and what the words say of
+ * other segments stays as it is.
+ */
+export function rewriteWords(
+  list: WordList,
+  { words, from, to }: { readonly words: Words; readonly from: number; readonly to: number },
+  known: ReadonlySet<number>,
+  stays: readonly PresentStay[],
+  moment: Moment,
+): void {
+  list.length = 0;
+  let next = 0;
+  for (let at = from; at < to;) {
+    const segmentId = words[at]! >>> 2;
+    while (next < stays.length && stays[next]!.segmentId < segmentId) next = writePair(list, stays, next, stays.length, moment);
+    const isKept = !known.has(segmentId);
+    for (; at < to && words[at]! >>> 2 === segmentId;) {
+      const end = at + (words[at]! & isTimed ? timedWords : 1);
+      for (; at < end; at++) if (isKept) list.push(words[at]!);
+    }
+  }
+  while (next < stays.length) next = writePair(list, stays, next, stays.length, moment);
+}
+
+/** Writes the pair whose first stay is at `from`; where the next one begins. */
+function writePair(list: WordList, stays: readonly PresentStay[], from: number, count: number, moment: Moment): number {
+  let at = from;
+  let end = at + 1;
+  while (end < count && stays[end]!.segmentId === stays[from]!.segmentId) end++;
+  // Of what has begun the newest counts, so nothing before it does.
+  while (at + 1 < end && stays[at + 1]!.startsAt <= moment) at++;
   const first = stays[at]!;
   if (end === at + 1) {
-    if (first.endsAt <= moment) return;
-    if (first.endsAt === Infinity && first.startsAt <= moment) return list.push(tag(first));
+    if (first.endsAt <= moment) return end;
+    if (first.endsAt === Infinity && first.startsAt <= moment) {
+      list.push(tag(first));
+      return end;
+    }
   }
   for (let i = at; i < end; i++) {
     const { startsAt, endsAt } = stays[i]!;
@@ -67,6 +93,7 @@ function writePair(list: WordList, stays: readonly PresentStay[], at: number, en
     list.push(endsAt === Infinity ? 0 : endsAt % high);
     list.push(endsAt === Infinity ? never : Math.floor(endsAt / high));
   }
+  return end;
 }
 
 const tag = ({ segmentId, excluded }: PresentStay) => (segmentId * 4 + (excluded ? isExcluded : 0)) >>> 0;
