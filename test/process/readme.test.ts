@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { execFile, spawnSync } from 'node:child_process';
-import { readFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, symlink } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { suite, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { Environment } from '../../src/config.ts';
@@ -13,7 +15,7 @@ const readme = await readFile(new URL('../../README.md', import.meta.url), 'utf8
 /** Where the README's commands expect the service. */
 const documentedUrl = 'http://127.0.0.1:8080';
 
-for (const heading of ['Five minutes', 'Percentages and groups']) {
+for (const heading of ['Five minutes', 'Percentages and groups', 'Files of ids']) {
   suite(heading, async () => {
     const steps = stepsOf(sectionOf(heading));
     const { url } = await cloneDatabase();
@@ -100,11 +102,21 @@ async function runSteps(steps: Step[], serviceUrl: string): Promise<{ printed: s
   const script = commands.startsWith('BASE=') ? commands : `BASE=\nKEY=\n${commands}`; // as the first section says
   const ours = script.replace(/^BASE=.*$/m, `BASE=${serviceUrl}`).replace(/^KEY=.*$/m, `KEY=${adminKey}`);
   assert.ok(ours.includes(`BASE=${serviceUrl}\n`) && ours.includes(`KEY=${adminKey}\n`) && !ours.includes(documentedUrl));
+  const cwd = await clone();
   return new Promise((resolve) => {
-    execFile('sh', ['-euc', `${curl()}\n${ours}`], { timeout: 60_000 }, (error, stdout, stderr) => {
+    execFile('sh', ['-euc', `${curl()}\n${ours}`], { timeout: 60_000, cwd }, (error, stdout, stderr) => {
+      void rm(cwd, { recursive: true });
       resolve({ printed: stdout.split(`\n${mark}\n`).slice(0, -1), failure: error ? `${error.message}\n${stderr}` : stderr });
     });
   });
+}
+
+/** The folder that a reader has, to write files into: what `npm run` needs is there by links. */
+async function clone(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'segmentd-readme-'));
+  for (const name of ['package.json', 'node_modules', 'src'])
+    await symlink(fileURLToPath(new URL(`../../${name}`, import.meta.url)), join(folder, name));
+  return folder;
 }
 
 /** The machine's own curl, else one for the shell that is made of `test/support/curl.ts`. */
@@ -120,6 +132,7 @@ function comparable(language: Step['language'], answer: string): unknown {
     .replaceAll('\r\n', '\n')
     .replaceAll(/\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z/g, '<moment>')
     .replaceAll(/"revision": ?"\d{16}"/g, '"revision":"<revision>"')
+    .replaceAll(/"id": ?"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"/g, '"id":"<id>"')
     .replaceAll(/"request_id": ?"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"/g, '"request_id":"<request id>"')
     .replaceAll(/(\/v1\/downloads\/)[\w.-]{60,}/g, '$1<token>');
   return language === 'json' ? (JSON.parse(text) as unknown) : text.trim();
