@@ -28,6 +28,7 @@ export function keysStore({ pool, clock }: Database) {
   const find = gather<string, Key | null>({
     lanes: 2,
     maxItems: 500,
+    maxWaiting: 10_000,
     run: async (hashes) => {
       const { rows } = await pool.query<KeyRow>({
         name: 'keys.find',

@@ -23,9 +23,22 @@ export interface DatabaseOptions {
   readonly poolSize?: number;
   /** How long a caller waits for a free connection or a new one. Default 5,000. */
   readonly connectTimeoutMs?: number;
+  /** Default: `defaultLimits`. */
+  readonly limits?: Partial<DatabaseLimits>;
   /** What a connection that broke while idle said; the pool replaces it by itself. */
   readonly onIdleError?: (error: Error) => void;
 }
+
+/** How long the server lets a session of ours go on, in milliseconds. */
+export interface DatabaseLimits {
+  readonly statementMs: number;
+  /** Waiting for a lock. */
+  readonly lockMs: number;
+  /** Inside a transaction, between two statements. */
+  readonly idleInTransactionMs: number;
+}
+
+const defaultLimits: DatabaseLimits = { statementMs: 10_000, lockMs: 5_000, idleInTransactionMs: 10_000 };
 
 /**
  * Settings of every connection. Plans made for small tables, or anew each call, were measured at 75 ms and at half the
@@ -42,13 +55,20 @@ const sessionSettings = {
   max_parallel_workers_per_gather: '0',
   plan_cache_mode: 'force_generic_plan',
   default_transaction_isolation: 'read committed',
-  statement_timeout: '10s',
-  lock_timeout: '5s',
-  idle_in_transaction_session_timeout: '10s',
 };
+
+const settingsOf = ({ statementMs, lockMs, idleInTransactionMs }: DatabaseLimits) => ({
+  ...sessionSettings,
+  statement_timeout: `${statementMs}ms`,
+  lock_timeout: `${lockMs}ms`,
+  idle_in_transaction_session_timeout: `${idleInTransactionMs}ms`,
+});
 
 /** The server's own limits end a statement; this one is for a network that swallows everything. */
 const defaultQueryTimeoutMs = 20_000;
+
+/** After so long without a word the server is asked whether it is there; the kernel gives it up some ten seconds later. */
+const keepAliveMs = 10_000;
 
 /** Opens nothing yet: connections are made when they are needed. */
 export function openDatabase(options: DatabaseOptions): Database {
@@ -56,8 +76,10 @@ export function openDatabase(options: DatabaseOptions): Database {
     ...options.connection,
     connectionTimeoutMillis: options.connectTimeoutMs ?? 5_000,
     keepAlive: true,
+    keepAliveInitialDelayMillis: keepAliveMs,
     types: { getTypeParser },
   };
+  const settings = settingsOf({ ...defaultLimits, ...options.limits });
   const pool = new pg.Pool({
     ...connection,
     max: options.poolSize ?? 10,
@@ -65,7 +87,7 @@ export function openDatabase(options: DatabaseOptions): Database {
     query_timeout: defaultQueryTimeoutMs,
     // The pool waits for it before it hands the connection out.
     // oxlint-disable-next-line typescript/no-misused-promises
-    onConnect: applySettings,
+    onConnect: (client) => applySettings(client, settings),
   });
   pool.on('error', (error) => options.onIdleError?.(error));
   const connect = async ({ queryTimeoutMs = defaultQueryTimeoutMs } = {}) => {
@@ -73,7 +95,7 @@ export function openDatabase(options: DatabaseOptions): Database {
     client.on('error', () => {}); // a break shows in the statement under way, or in the next
     try {
       await client.connect();
-      await applySettings(client);
+      await applySettings(client, settings);
       return client;
     } catch (error) {
       await client.end().catch(() => {}); // what went wrong is known already
@@ -87,10 +109,10 @@ export function openDatabase(options: DatabaseOptions): Database {
  * A server in recovery is refused: what it holds may be old, or of a history that others have left. One that is promoted
  * keeps its connections, and one that writes becomes a standby only by a restart, so asking once is enough.
  */
-async function applySettings(client: pg.ClientBase): Promise<void> {
+async function applySettings(client: pg.ClientBase, settings: Record<string, string>): Promise<void> {
   const { rows } = await client.query<{ is_standby: boolean }>({
     text: `select set_config(name, value, false), pg_is_in_recovery() as is_standby from unnest($1::text[], $2::text[]) s (name, value)`,
-    values: [Object.keys(sessionSettings), Object.values(sessionSettings)],
+    values: [Object.keys(settings), Object.values(settings)],
   });
   if (rows[0]!.is_standby) throw new StandbyError();
 }

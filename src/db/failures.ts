@@ -10,6 +10,9 @@ export class StandbyError extends Error {
   }
 }
 
+/** More is asked of the database than it answers in time. What was asked was not sent. */
+export class BusyError extends Error {}
+
 /**
  * SQLSTATE classes from the PostgreSQL manual, appendix A: 08 connection, 53 resources (a full disk, too many connections),
  * 58 the system under it, 57P01 to 57P05 shut down or starting, 25006 a standby; overloaded, with nothing changed: 53200 no
@@ -19,6 +22,7 @@ export class StandbyError extends Error {
 export function failureOf(error: unknown): Failure {
   if (!(error instanceof Error)) return undefined;
   if (error instanceof StandbyError) return 'unavailable';
+  if (error instanceof BusyError) return 'overloaded';
   const code = 'code' in error && typeof error.code === 'string' ? error.code : '';
   if (error instanceof pg.DatabaseError) {
     if (code === 'SD001') return 'clock_behind';

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { setImmediate as nextTick } from 'node:timers/promises';
+import { setImmediate as nextTick, setTimeout as wait } from 'node:timers/promises';
 import fc from 'fast-check';
+import { BusyError } from './failures.ts';
 import { gather } from './gather.ts';
 
 /** A `run` whose batches wait until the test answers them; each item is answered by its double. */
@@ -181,3 +182,34 @@ test('everybody is answered their own, within the lanes and the size, whatever c
 async function ticks(count: number) {
   for (let i = 0; i < count; i++) await nextTick();
 }
+
+test('what would wait behind too many fails at once, and the rest is answered', async () => {
+  const { run, begun, items } = batches();
+  const ask = gather({ lanes: 1, maxItems: 1, maxWaiting: 2, run });
+  const first = ask(1);
+  await nextTick();
+  const waiting = [ask(2), ask(3)];
+  await assert.rejects(ask(4), BusyError);
+  for (let i = 0; i < 3; i++) {
+    begun[i]!.answer();
+    while (i < 2 && begun.length === i + 1) await nextTick();
+  }
+  assert.deepEqual([await first, ...(await Promise.all(waiting))], [2, 4, 6]);
+  assert.deepEqual(items(), [[1], [2], [3]]);
+});
+
+test('what has waited too long for a lane fails then, unsent, and what came later waits on', async () => {
+  const { run, begun, items } = batches();
+  const ask = gather({ lanes: 1, maxItems: 1, patienceMs: 60, run });
+  const first = ask(1);
+  await nextTick();
+  const second = ask(2);
+  second.catch(() => {});
+  await wait(40);
+  const third = ask(3);
+  await assert.rejects(second, BusyError);
+  begun[0]!.answer();
+  while (begun.length === 1) await nextTick();
+  begun[1]!.answer();
+  assert.deepEqual([await first, await third, items()], [2, 6, [[1], [3]]]);
+});

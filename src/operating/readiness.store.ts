@@ -22,8 +22,9 @@ export async function findObstacles({ pool, clock }: Database): Promise<string[]
     ];
   } catch (error) {
     if (error instanceof StandbyError) return ['the database is a standby'];
-    if (!failureOf(error)) throw error;
-    return ['the database does not answer'];
+    const failure = failureOf(error);
+    if (!failure) throw error;
+    return [failure === 'overloaded' ? 'the database has too much to do' : 'the database does not answer'];
   }
 }
 

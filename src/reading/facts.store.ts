@@ -28,6 +28,7 @@ export function factsStore({ pool, clock }: Database, definitions: DefinitionsSt
   const gathered = gather<string, RawFacts<FactsRow>>({
     lanes: 3,
     maxItems: 500,
+    maxWaiting: 50_000,
     run: async (userIds) => {
       const sentAt = clock.mark();
       const { rows } = await pool.query<FactsRow & { n: number }>({

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { after } from 'node:test';
 import pg, { type ClientConfig } from 'pg';
-import { type Database, openDatabase } from '../../src/db/database.ts';
+import { type Database, type DatabaseOptions, openDatabase } from '../../src/db/database.ts';
 import { inDatabase } from './global-setup.ts';
 
 /** Where the set-up of a run tells its test files about the server. */
@@ -15,13 +15,17 @@ export interface TestDatabase extends Database {
 }
 
 /** A database of its own, cloned from the migrated template (or empty); dropped after the test file. */
-export async function cloneDatabase({ empty = false, poolSize = 10 } = {}): Promise<TestDatabase> {
+export async function cloneDatabase({
+  empty = false,
+  poolSize = 10,
+  ...options
+}: { empty?: boolean } & Partial<DatabaseOptions> = {}): Promise<TestDatabase> {
   const server = JSON.parse(process.env[serverVariable] ?? 'null') as ClientConfig | null;
   if (!server) throw new Error('run the tests with npm test, which starts their server');
   const name = `test_${randomBytes(8).toString('hex')}`;
   await asAdmin(server, `create database ${name} template ${empty ? 'template0' : templateName} strategy file_copy`);
   const connection = inDatabase(server, name);
-  const database = openDatabase({ connection, poolSize });
+  const database = openDatabase({ ...options, connection, poolSize });
   after(async () => {
     await database.close();
     await asAdmin(server, `drop database ${name} with (force)`);
