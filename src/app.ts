@@ -12,6 +12,7 @@ import { historyRoutes, type LinkOptions } from './history/history.routes.ts';
 import { historyService } from './history/history.service.ts';
 import { reportsStore } from './history/reports.store.ts';
 import { answerProblem } from './http/answer-problem.ts';
+import { atOnce } from './http/at-once.ts';
 import { admission, type LimitOptions } from './http/admission.ts';
 import { authenticate } from './http/authenticate.ts';
 import { parseJsonStrictly } from './http/body.ts';
@@ -19,7 +20,9 @@ import { closeConnectionsWhenStopping } from './http/closing.ts';
 import { allowOrigins } from './http/cors.ts';
 import { answerFirst } from './http/fast-path.ts';
 import { describeApi } from './http/openapi.ts';
+import { type LoadOptions, shedLoad } from './http/load.ts';
 import { logRequests, type RequestLogOptions } from './http/request-log.ts';
+import { cutSlowReaders } from './http/slow-readers.ts';
 import { cutSlowRequests } from './http/slow-requests.ts';
 import { setSecurityHeaders } from './http/security-headers.ts';
 import { answerUnreadable } from './http/unreadable-requests.ts';
@@ -80,6 +83,14 @@ export interface AppOptions {
   readonly imports?: ImportOptions;
   /** Default: none. */
   readonly limits?: LimitOptions;
+  readonly load?: LoadOptions;
+  /** Exports and reports of many users that are sent at a time. Default 8. */
+  readonly maxDownloads?: number;
+  /**
+   * How long a client may leave a head or a body unfinished, a file without a byte, or an answer untaken, before its
+   * connection is cut. In milliseconds, default 60,000.
+   */
+  readonly stallMs?: number;
   readonly logger: FastifyBaseLogger;
   /** Default: slower than a second, and one of a thousand. */
   readonly requestLog?: RequestLogOptions;
@@ -96,6 +107,9 @@ export interface ImportOptions {
   readonly batchSize?: number;
 }
 
+/** After so long without a word a client is asked whether it is there; the kernel cuts it some ten seconds later. */
+const keepAliveInitialDelay = 30_000;
+
 export type App = Awaited<ReturnType<typeof buildApp>>;
 
 /** The whole application on one migrated database. `main.ts` and the tests build the same one. */
@@ -110,6 +124,9 @@ export async function buildApp(options: AppOptions) {
     trustProxy = [],
     corsOrigins = [],
     limits = {},
+    load: loadOptions = {},
+    maxDownloads = 8,
+    stallMs = 60_000,
     requestLog = { slowMs: 1000, sample: 0.001 },
     housekeeping = 'off',
   } = options;
@@ -132,8 +149,9 @@ export async function buildApp(options: AppOptions) {
     return clock.now();
   };
 
+  const server = { headersTimeout: stallMs, connectionsCheckingInterval: stallMs / 4, keepAlive: true, keepAliveInitialDelay };
   const app = fastify({
-    ...(tls && { https: { ...tls, handshakeTimeout: 10_000 } }),
+    ...(tls ? { https: { ...server, ...tls, handshakeTimeout: 10_000 } } : { http: server }),
     ...(trustProxy.length > 0 && { trustProxy: [...trustProxy] }),
     loggerInstance: logger,
     logController: new LogController({ disableRequestLogging: true }), // failures are logged where they are answered
@@ -167,10 +185,13 @@ export async function buildApp(options: AppOptions) {
   setSecurityHeaders(app);
   allowOrigins(app, corsOrigins);
   closeConnectionsWhenStopping(app);
-  cutSlowRequests(app, 60_000);
+  cutSlowRequests(app, stallMs);
+  cutSlowReaders(app, stallMs);
   measureRequests(app, metrics);
   logRequests(app, logger, requestLog);
+  const load = await shedLoad(app, loadOptions, metrics, logger);
   authenticate(app, admitted);
+  load.countRequests();
   answerUnknownRoutes(app);
   await describeApi(app);
 
@@ -191,6 +212,7 @@ export async function buildApp(options: AppOptions) {
 
   if (housekeeping !== 'off') keepHouse(housekeeping);
 
+  const downloads = atOnce(maxDownloads, 'files');
   let heldCounts: Snapshot['membersOf'] = () => undefined;
   const nearby = { redis: readingFromRedis, snapshot: readingFromMemory, off: () => undefined }[reading.cache]();
 
@@ -205,6 +227,7 @@ export async function buildApp(options: AppOptions) {
         clock,
         wakes.announce,
       ),
+      downloads,
     ),
   );
   const memberships = membershipsService({
@@ -218,12 +241,21 @@ export async function buildApp(options: AppOptions) {
   });
   const reader = readingService({ database: databaseReader(facts, clock), nearby: nearby ?? null });
   await app.register(readingRoutes(reader, memberships));
-  answerFirst(app, fastRead(reader), { isLetIn: admitted.isLetIn, hasCors: corsOrigins.length > 0, metrics, logger, requestLog });
+  answerFirst(app, fastRead(reader), {
+    isLetIn: admitted.isLetIn,
+    load,
+    hasCors: corsOrigins.length > 0,
+    metrics,
+    logger,
+    requestLog,
+  });
   await app.register(membershipRoutes(memberships));
-  await app.register(historyRoutes(historyService({ facts, settled, definitions, reports: reportsStore(database) }), links, now));
+  await app.register(
+    historyRoutes(historyService({ facts, settled, definitions, reports: reportsStore(database) }), links, now, downloads),
+  );
   await app.register(fileImports());
   await app.register(keyRoutes(keysService(storedKeys, keys.forget)));
-  await app.register(operatingRoutes(obstaclesOf(database), metrics));
+  await app.register(operatingRoutes(obstaclesOf(database), load, metrics));
 
   return app;
 
@@ -247,7 +279,7 @@ export async function buildApp(options: AppOptions) {
     });
     app.addHook('onClose', () => runner?.close());
     const service = importsService({ definitions, imports, staging, clock, owner, maxBytes, onAccepted: () => runner?.wake() });
-    return importRoutes(service, maxBytes);
+    return importRoutes(service, maxBytes, stallMs);
   }
 
   function keepHouse(options: TaskOptions & RoundOptions) {

@@ -32,6 +32,8 @@ export const Environment = Type.Object({
   KEY_WRITES_PER_SECOND: Type.Optional(
     Type.Integer({ minimum: 1, maximum: 1_000_000, description: 'a whole number from 1 to 1000000' }),
   ),
+  MAX_REQUESTS: Type.Integer({ minimum: 1, maximum: 1_000_000, default: 1000, description: 'a whole number from 1 to 1000000' }),
+  MAX_DOWNLOADS: Type.Integer({ minimum: 1, maximum: 1000, default: 8, description: 'a whole number from 1 to 1000' }),
   CACHE: Type.Enum(['snapshot', 'redis', 'off'], { default: 'snapshot', description: 'snapshot, redis or off' }),
   REDIS_URL: Type.Optional(Type.String({ pattern: '^rediss?://', description: 'a redis:// or rediss:// address' })),
   MAX_STALENESS_SECONDS: Type.Integer({

@@ -27,9 +27,10 @@ const reading = readingService({ database: plain, nearby: null });
 await app.register(readingRoutes(reading, memberships), { prefix });
 // Past the framework too, as the app's own.
 const { answer, ...route } = fastRead(reading);
-const below = (url: string) => (url.startsWith(prefix) ? answer(url.slice(prefix.length)) : undefined);
+const below = (url: string) => (url.startsWith(prefix) ? answer(url.slice(prefix.length), false) : undefined);
+const load = { isFull: () => false, begin: () => () => {} };
 const quiet = { logger: app.log, requestLog: { slowMs: Infinity, sample: 0 } };
-answerFirst(app, { ...route, answer: below }, { isLetIn: () => true, hasCors: false, metrics: makeMetrics(), ...quiet });
+answerFirst(app, { ...route, answer: below }, { isLetIn: () => true, load, hasCors: false, metrics: makeMetrics(), ...quiet });
 const url = await app.listen({ host: '127.0.0.1', port: 0 });
 process.stdout.write(`the plain pool is ready on ${url}\n`);
 

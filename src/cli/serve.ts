@@ -68,6 +68,8 @@ export async function serve(): Promise<void> {
       corsOrigins: listOf(config.CORS_ORIGINS),
       imports,
       limits,
+      load: { maxRequests: config.MAX_REQUESTS },
+      maxDownloads: config.MAX_DOWNLOADS,
       logger,
       requestLog,
       housekeeping,

@@ -2,6 +2,7 @@ import type { Readable } from 'node:stream';
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import type { FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
+import type { AtOnce } from '../http/at-once.ts';
 import { momentText, MomentText, Slug, toMoment, UserId } from '../http/common.schemas.ts';
 import { csvFile } from '../http/csv-file.ts';
 import { cursorsOf } from '../http/cursor.ts';
@@ -29,6 +30,8 @@ export function historyRoutes(
   history: HistoryService,
   links: LinkOptions,
   now: () => Promise<Moment>,
+  /** The large files that are sent at a time, of whatever kind. */
+  downloads: AtOnce,
 ): FastifyPluginAsyncTypebox {
   /** A link to a report of a month, given only where the report can be made. */
   const linkTo = async (request: FastifyRequest, subject: ReportSubject, query: LinkQuery) => {
@@ -145,7 +148,7 @@ export function historyRoutes(
             }),
             403: answers('link_invalid'),
             410: answers('history_dropped'),
-            503: answers('moment_not_settled', 'database_unavailable'),
+            503: answers('moment_not_settled', 'database_unavailable', 'overloaded'),
           },
         },
       },
@@ -154,6 +157,7 @@ export function historyRoutes(
         if (!report) throw new Problem('link_invalid', 'The link was changed, or has expired. Ask for a new one.');
         const { subject, month, timeZone, isForSpreadsheet } = report;
         const period = monthIn(month, timeZone);
+        if (subject.kind !== 'user') downloads.enter(reply);
         const told =
           subject.kind === 'user'
             ? [{ userId: subject.userId, events: await history.report(subject.userId, period) }]

@@ -1,4 +1,5 @@
 import type { Database } from '../db/database.ts';
+import { gather } from '../db/gather.ts';
 import { momentText } from '../db/moments.ts';
 import { inPooledTransaction } from '../db/transaction.ts';
 import { pastStayColumns, stayColumns, type StayRow, toStay } from '../reading/facts.store.ts';
@@ -59,27 +60,37 @@ export function reportsStore({ pool }: Database, { usersAtOnce = 2_000, staysAtO
     return { keptFrom: mark!.starts_at, found };
   };
 
+  const pageOf = async ({ question, after }: { question: ReportQuestion; after: string }): Promise<ReportPage> => {
+    const ids = question.isEverybody ? await known(question, after) : undefined;
+    const upTo = ids && ids.length === usersAtOnce ? ids.at(-1)! : beyondAll;
+    const { keptFrom, found } = await stays(question, after, upTo, staysAtOnce);
+    // The last one's stays may go on behind the limit: that user begins the next page, or is one.
+    const cutAt = found.length === staysAtOnce ? found.at(-1)!.user_id : undefined;
+    const byUser = Map.groupBy(found, ({ user_id }) => user_id);
+    const whole = [...(ids ?? byUser.keys())].filter((userId) => cutAt === undefined || userId < cutAt);
+    if (cutAt !== undefined && whole.length === 0) {
+      const all = await stays(question, after, cutAt, 'all');
+      return { users: [{ userId: cutAt, stays: all.found.map(toStay) }], next: cutAt, keptFrom: all.keptFrom };
+    }
+    return {
+      users: whole.map((userId) => ({ userId, stays: byUser.get(userId)?.map(toStay) ?? none })),
+      next: cutAt === undefined ? (upTo === beyondAll ? null : upTo) : whole.at(-1)!,
+      keptFrom,
+    };
+  };
+
+  const inLane = gather({
+    lanes: pagesAtOnce,
+    maxItems: 1,
+    run: async ([asked]: Parameters<typeof pageOf>[0][]) => [await pageOf(asked!)],
+  });
   return {
-    async page(question: ReportQuestion, after: string): Promise<ReportPage> {
-      const ids = question.isEverybody ? await known(question, after) : undefined;
-      const upTo = ids && ids.length === usersAtOnce ? ids.at(-1)! : beyondAll;
-      const { keptFrom, found } = await stays(question, after, upTo, staysAtOnce);
-      // The last one's stays may go on behind the limit: that user begins the next page, or is one.
-      const cutAt = found.length === staysAtOnce ? found.at(-1)!.user_id : undefined;
-      const byUser = Map.groupBy(found, ({ user_id }) => user_id);
-      const whole = [...(ids ?? byUser.keys())].filter((userId) => cutAt === undefined || userId < cutAt);
-      if (cutAt !== undefined && whole.length === 0) {
-        const all = await stays(question, after, cutAt, 'all');
-        return { users: [{ userId: cutAt, stays: all.found.map(toStay) }], next: cutAt, keptFrom: all.keptFrom };
-      }
-      return {
-        users: whole.map((userId) => ({ userId, stays: byUser.get(userId)?.map(toStay) ?? none })),
-        next: cutAt === undefined ? (upTo === beyondAll ? null : upTo) : whole.at(-1)!,
-        keptFrom,
-      };
-    },
+    /** However many reports are made, so many pages are read at a time: the rest of the pool is there for everybody else. */
+    page: (question: ReportQuestion, after: string): Promise<ReportPage> => inLane({ question, after }),
   };
 }
+
+const pagesAtOnce = 2;
 
 /** Behind every id: these are visible ASCII. */
 const beyondAll = '\u{7f}';

@@ -16,7 +16,7 @@ const retryAfter: Partial<Record<ProblemCode, number>> = {
 export function answerProblem(error: unknown, request: FastifyRequest, reply: FastifyReply) {
   const problem = toProblem(error);
   const [status, title] = problems[problem.code];
-  if (status >= 500) request.log.error({ err: error, code: problem.code, reqId: request.id }, title);
+  if (status >= 500 && !problem.isRoutine) request.log.error({ err: error, code: problem.code, reqId: request.id }, title);
   const seconds = problem.retryAfterSeconds ?? retryAfter[problem.code];
   if (seconds !== undefined) reply.header('retry-after', seconds);
   if (status === 401 || problem.code === 'forbidden') {

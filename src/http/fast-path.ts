@@ -4,6 +4,7 @@ import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
 import type { Scope } from '../access/key.ts';
 import type { Admission } from './admission.ts';
 import { tookBefore } from './elapsed.ts';
+import type { Load } from './load.ts';
 import type { Metrics } from './metrics.ts';
 import { lineWriter, type RequestLogOptions } from './request-log.ts';
 import { securityHeaders } from './security-headers.ts';
@@ -19,12 +20,16 @@ export interface FastRoute {
   /** The pattern that it is registered with. */
   readonly route: string;
   readonly scope: Scope;
-  /** `undefined`, or a failure at once: the framework is asked. With what it rejects the framework answers. */
-  answer(url: string): FastAnswer | Promise<FastAnswer> | undefined;
+  /**
+   * `undefined`, or a failure at once: the framework is asked. With what it rejects the framework answers. `onlyHeld`: what
+   * memory does not hold is not asked for elsewhere.
+   */
+  answer(url: string, onlyHeld: boolean): FastAnswer | Promise<FastAnswer> | undefined;
 }
 
 export interface FastPathParts {
   readonly isLetIn: Admission['isLetIn'];
+  readonly load: Pick<Load, 'isFull' | 'begin'>;
   readonly metrics: Metrics;
   /** Whether pages of other origins are let in, which is the framework's to do. */
   readonly hasCors: boolean;
@@ -40,10 +45,13 @@ const failures = new WeakMap<IncomingMessage, unknown>();
  * read (docs/decisions/0013). Whatever is out of the ordinary, a key that memory does not let in or that asks too often, a
  * failure, a stop of the process, is left to the framework, so that it is answered in one place.
  *
+ * While the process has too much to do, what memory holds is answered still: that is cheaper than any refusal
+ * (docs/decisions/0019). What would have to be waited for is refused.
+ *
  * To be called after the hooks of authentication are added, so that a failure is told to nobody whom the key does not let in.
  */
 export function answerFirst(app: FastifyInstance, { route, scope, answer }: FastRoute, parts: FastPathParts) {
-  const { isLetIn, hasCors, logger } = parts;
+  const { isLetIn, hasCors, load, logger } = parts;
   const count = parts.metrics.requests.of('GET', route);
   const log = lineWriter(logger, parts.requestLog);
   const common = [
@@ -79,13 +87,14 @@ export function answerFirst(app: FastifyInstance, { route, scope, answer }: Fast
     };
     let found;
     try {
-      found = answer(url!);
+      found = answer(url!, load.isFull());
     } catch {
       // The framework asks again, and answers what it meets.
     }
     if (found === undefined) return framework(request, response);
     if (!(found instanceof Promise)) return send(found);
-    found.then(send, (error: unknown) => {
+    const end = load.begin();
+    void found.finally(end).then(send, (error: unknown) => {
       failures.set(request, error);
       tookBefore(request, performance.now() - startedAt);
       framework(request, response);

@@ -10,9 +10,6 @@ declare module 'fastify' {
   }
 }
 
-/** How long a file may go without a byte before its connection is cut. */
-const stallMs = 60_000;
-
 const charset = /;\s*charset\s*=\s*"?([\w-]+)"?/i;
 
 /** Lets the routes of this plugin take files as they arrive: `text/csv` and `text/plain`, plain or `gzip`, and no JSON. */
@@ -41,8 +38,11 @@ const tooLarge = (maxBytes: number, announced: number) =>
     `A file may have ${maxBytes.toLocaleString('en')} bytes at most; ${announced.toLocaleString('en')} were announced.`,
   );
 
-/** The bytes of a file, unpacked. Throws 400 where they are no gzip; ends with an error where the sender goes away. */
-export async function* bytesOf(request: FastifyRequest): AsyncGenerator<Buffer> {
+/**
+ * The bytes of a file, unpacked. Throws 400 where they are no gzip; ends with an error where the sender goes away. One that
+ * goes so long without a byte is cut.
+ */
+export async function* bytesOf(request: FastifyRequest, stallMs: number): AsyncGenerator<Buffer> {
   const body = request.body as Readable;
   const watchdog = setTimeout(() => request.raw.destroy(new Error(`no byte of the file came for ${stallMs} ms`)), stallMs);
   const isPacked = /gzip/i.test(request.headers['content-encoding'] ?? '');

@@ -18,6 +18,24 @@ export function makeMetrics() {
       help: 'Changes of a user that were decided anew because somebody else or the time was faster.',
       registers: [registry],
     }),
+    refusedRequests: new Counter({
+      name: 'segmentd_refused_requests_total',
+      help: 'Requests that were answered 503 overloaded before anything was done for them, since this process had too much to do.',
+      registers: [registry],
+    }),
+    /** Shows how many requests wait for their answer. */
+    watchLoad(underWay: () => number) {
+      registry.registerMetric(
+        new Gauge({
+          name: 'segmentd_requests_under_way',
+          help: 'Requests that wait for their answer. At MAX_REQUESTS more are refused.',
+          registers: [],
+          collect() {
+            this.set(underWay());
+          },
+        }),
+      );
+    },
     strayRows: new Gauge({
       name: 'segmentd_past_memberships_default_rows',
       help: 'Rows of history that lie in no month of their own. More than 0 for an hour: housekeeping does not come to it.',

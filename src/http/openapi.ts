@@ -72,7 +72,11 @@ function addCommonAnswers(route: RouteOptions) {
     ...(needsKey ? { 401: answers('unauthorized'), 403: answers('forbidden'), 429: answers('rate_limited') } : {}),
     ...(schema.body || route.config?.takes ? { 413: answers('body_too_large'), 415: answers('unsupported_media_type') } : {}),
     500: answers('internal_error'),
-    ...(needsKey ? { 503: answers('database_unavailable', 'overloaded', 'clock_behind', 'definitions_busy') } : {}),
+    ...(needsKey
+      ? { 503: answers('database_unavailable', 'overloaded', 'clock_behind', 'definitions_busy') }
+      : route.config?.isVital
+        ? {}
+        : { 503: answers('overloaded') }),
     ...described(schema.response as Record<string, object>, schema.summary ?? ''),
   };
 }

@@ -52,17 +52,25 @@ export class Problem extends Error {
   readonly details: ProblemDetails;
   /** Where it differs from that of the code. */
   readonly retryAfterSeconds: number | undefined;
+  /** A limit doing what it is for, rather than a failure: the log does not tell of each. */
+  readonly isRoutine: boolean;
 
   constructor(
     code: ProblemCode,
     message: string,
-    options: ErrorOptions & { faults?: readonly Fault[]; details?: ProblemDetails; retryAfterSeconds?: number } = {},
+    options: ErrorOptions & {
+      faults?: readonly Fault[];
+      details?: ProblemDetails;
+      retryAfterSeconds?: number;
+      isRoutine?: boolean;
+    } = {},
   ) {
     super(message, options);
     this.code = code;
     this.faults = options.faults ?? [];
     this.details = options.details ?? {};
     this.retryAfterSeconds = options.retryAfterSeconds;
+    this.isRoutine = options.isRoutine ?? false;
   }
 }
 

@@ -17,9 +17,10 @@ const tags = ['Imports'];
 const params = Type.Object({ id: Type.String({ description: 'As the import shows it.' }) });
 const cursors = cursorsOf('imports', ['text']);
 
-export function importRoutes(imports: ImportsService, maxBytes: number): FastifyPluginAsyncTypebox {
+/** `stallMs`: how long a file may go without a byte. */
+export function importRoutes(imports: ImportsService, maxBytes: number, stallMs: number): FastifyPluginAsyncTypebox {
   return async (app) => {
-    await app.register(receiving(imports, maxBytes));
+    await app.register(receiving(imports, maxBytes, stallMs));
 
     app.get(
       '/v1/imports',
@@ -109,7 +110,7 @@ export function importRoutes(imports: ImportsService, maxBytes: number): Fastify
 
 /** In a scope of its own, where a body is a file and no JSON. */
 const receiving =
-  (imports: ImportsService, maxBytes: number): FastifyPluginAsyncTypebox =>
+  (imports: ImportsService, maxBytes: number, stallMs: number): FastifyPluginAsyncTypebox =>
   async (app) => {
     takeFiles(app, maxBytes);
 
@@ -149,7 +150,7 @@ const receiving =
             idempotencyKey: request.headers['idempotency-key'] ?? null,
             by: actorOf(request),
           },
-          bytesOf(request),
+          bytesOf(request, stallMs),
         );
         return reply.code(202).header('location', `/v1/imports/${made.id}`).send(presentImport(made));
       },

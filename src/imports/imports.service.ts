@@ -160,6 +160,7 @@ export function importsService(parts: {
         throw new Problem(
           'overloaded',
           `This process is receiving ${maxReceiving} files already. Nothing was changed; ask again.`,
+          { isRoutine: true },
         );
       receiving++;
       try {

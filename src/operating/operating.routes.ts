@@ -1,6 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Type } from 'typebox';
 import { withHeaders } from '../http/responses.ts';
+import type { Load } from '../http/load.ts';
 import type { Metrics } from '../http/metrics.ts';
 
 const tags = ['Operating'];
@@ -9,12 +10,16 @@ const ReadyBody = Type.Object({
   not_ready: Type.Array(Type.String(), { description: 'What is not ready.' }),
 });
 
-export function operatingRoutes(findObstacles: () => Promise<string[]>, metrics: Metrics): FastifyPluginAsyncTypebox {
+export function operatingRoutes(
+  findObstacles: () => Promise<string[]>,
+  load: Pick<Load, 'isFull'>,
+  metrics: Metrics,
+): FastifyPluginAsyncTypebox {
   return async (app) => {
     app.get(
       '/healthz',
       {
-        config: { scope: 'none' },
+        config: { scope: 'none', isVital: true },
         schema: {
           operationId: 'isAlive',
           summary: 'Whether the process lives',
@@ -28,7 +33,7 @@ export function operatingRoutes(findObstacles: () => Promise<string[]>, metrics:
     app.get(
       '/readyz',
       {
-        config: { scope: 'none' },
+        config: { scope: 'none', isVital: true },
         schema: {
           operationId: 'isReady',
           summary: 'Whether reads and writes would be answered',
@@ -37,7 +42,7 @@ export function operatingRoutes(findObstacles: () => Promise<string[]>, metrics:
         },
       },
       async (_request, reply) => {
-        const obstacles = await findObstacles();
+        const obstacles = load.isFull() ? ['this process refuses requests: it has too much to do'] : await findObstacles();
         const ready = obstacles.length === 0;
         return reply.code(ready ? 200 : 503).send({ ready, not_ready: obstacles });
       },
@@ -46,7 +51,7 @@ export function operatingRoutes(findObstacles: () => Promise<string[]>, metrics:
     app.get(
       '/metrics',
       {
-        config: { scope: 'read' },
+        config: { scope: 'read', isVital: true },
         schema: {
           operationId: 'readMetrics',
           summary: 'Figures for Prometheus',

@@ -30,10 +30,12 @@ const plainUrl = /^\/v1\/users\/(?!\.{1,2}\/)([A-Za-z0-9._~@:+-]{1,128})\/segmen
 export const fastRead = (reading: ReadingService): FastRoute => ({
   route,
   scope: 'read',
-  answer(url) {
+  answer(url, onlyHeld) {
     const [, userId, exact] = plainUrl.exec(url) ?? [];
     if (userId === undefined) return undefined;
-    const read = reading.segmentsOf(userId, exact === undefined ? anyFreshness : lastRevision);
+    const freshness = exact === undefined ? anyFreshness : lastRevision;
+    const read = onlyHeld ? reading.heldOf([userId], freshness)?.[0] : reading.segmentsOf(userId, freshness);
+    if (!read) return undefined;
     const present = (one: UserRead) => ({ body: segmentsText(userId, one), age: wholeSeconds(one.ageMs) });
     return read instanceof Promise ? read.then(present) : present(read);
   },

@@ -55,6 +55,9 @@ export function readingService({ database, nearby }: { database: Reader; nearby:
      */
     segmentsOf,
 
+    /** What memory itself holds of these users and is fresh enough. Nobody is asked. */
+    heldOf,
+
     /** The same for many users; each distinct one is read once, in the order asked. `asOf` is that of the oldest answer. */
     async lookup(userIds: readonly string[], freshness: Freshness): Promise<Lookup> {
       const held = heldOf(userIds, freshness);

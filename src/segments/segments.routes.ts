@@ -4,6 +4,7 @@ import { type Static, Type } from 'typebox';
 import { actorOf } from '../http/authenticate.ts';
 import { listParameters, revisionHeader, Slug, toMoment } from '../http/common.schemas.ts';
 import { csvFile } from '../http/csv-file.ts';
+import type { AtOnce } from '../http/at-once.ts';
 import { cursorsOf, pageOf } from '../http/cursor.ts';
 import { invalid } from '../http/problem.ts';
 import { answers } from '../http/problem.schemas.ts';
@@ -29,7 +30,8 @@ const params = Type.Object({ slug: Slug });
 const segmentCursors = cursorsOf('segments', ['text']);
 const memberCursors = cursorsOf('members', ['text']);
 
-export function segmentRoutes(segments: SegmentsService): FastifyPluginAsyncTypebox {
+/** `downloads`: the large files that are sent at a time, of whatever kind. */
+export function segmentRoutes(segments: SegmentsService, downloads: AtOnce): FastifyPluginAsyncTypebox {
   return async (app) => {
     app.post(
       '/v1/segments',
@@ -224,6 +226,7 @@ export function segmentRoutes(segments: SegmentsService): FastifyPluginAsyncType
           if (given !== undefined) throw invalid(given, 'pages a list; text/csv is all of it.');
           const { slug } = request.params;
           if (request.method === 'HEAD') await segments.find(slug); // is refused as a GET is
+          else downloads.enter(reply);
           return csvFile(request, reply, `segmentd-${slug}.csv`, async () => withHeader(await segments.exportMembers(slug)));
         }
         const [after] = cursor === undefined ? [''] : memberCursors.read(cursor);

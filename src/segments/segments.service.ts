@@ -66,6 +66,9 @@ export interface ListedSegments {
 /** Ids that a preview reads at a time: some milliseconds of work, and memory that does not grow. */
 const usersAtOnce = 5_000;
 
+/** Previews that are made or wait for their turn. */
+const maxPreviews = 10;
+
 /** How long a change of definitions is tried against other changes and busy writers before 503 `definitions_busy`. */
 const patienceMs = 5_000;
 
@@ -82,6 +85,7 @@ export function segmentsService(
 ) {
   /** A preview reads every known user, so one at a time is enough for a process. */
   const oneByOne = inTurn();
+  let previews = 0;
 
   /** Runs a change on the definitions as they stand, again when others came first. The answer is the segment as it left it. */
   const changing = async (decide: (current: SegmentDefinitions, now: Moment) => Change): Promise<SegmentAnswer> => {
@@ -275,17 +279,22 @@ export function segmentsService(
 
     /**
      * What setting a share would do to known users, exact for one moment; nothing is written. 404 `segment_not_found`, 409
-     * `group_full`.
+     * `group_full`, 503 `overloaded` where ten are waited for.
      */
-    preview: (slug: string, share: WantedShare): Promise<Preview> =>
-      oneByOne('previews', async () => {
+    async preview(slug: string, share: WantedShare): Promise<Preview> {
+      if (previews >= maxPreviews)
+        throw new Problem('overloaded', `${maxPreviews} previews are waited for already; ask again.`, { isRoutine: true });
+      previews++;
+      const making = oneByOne('previews', async () => {
         for (const giveUpAt = performance.now() + patienceMs; ;) {
           const preview = await knownUsers.read((users) => previewOn(users, slug, share));
           if (preview) return preview;
           if (performance.now() > giveUpAt)
             throw new Problem('definitions_busy', `The definitions changed at each try for ${patienceMs} ms.`);
         }
-      }),
+      });
+      return making.finally(() => previews--);
+    },
 
     /**
      * Takes back what is planned for that moment. 404 `segment_not_found`, `scheduled_change_not_found`; 409 `group_full`

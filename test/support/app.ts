@@ -47,6 +47,9 @@ export async function startApp(
     database?: TestDatabase;
     housekeeping?: AppOptions['housekeeping'];
     limits?: AppOptions['limits'];
+    load?: AppOptions['load'];
+    maxDownloads?: number;
+    stallMs?: number;
     tls?: AppOptions['tls'];
     trustProxy?: readonly string[];
     corsOrigins?: readonly string[];
@@ -71,6 +74,9 @@ export async function startApp(
       ...(options.trustProxy && { trustProxy: options.trustProxy }),
       ...(options.corsOrigins && { corsOrigins: options.corsOrigins }),
       ...(options.limits && { limits: options.limits }),
+      ...(options.load && { load: options.load }),
+      ...(options.maxDownloads !== undefined && { maxDownloads: options.maxDownloads }),
+      ...(options.stallMs !== undefined && { stallMs: options.stallMs }),
       ...(options.housekeeping && { housekeeping: options.housekeeping }),
       imports: options.imports ?? { isRunner: false }, // it asks the database now and then, which some tests count
       logger: pino({ level: options.logLevel ?? process.env.TEST_LOG_LEVEL ?? 'fatal' }),

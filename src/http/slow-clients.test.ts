@@ -1,0 +1,160 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { type AddressInfo, connect, type Socket } from 'node:net';
+import { after, before, test } from 'node:test';
+import { connect as connectTls } from 'node:tls';
+import pino from 'pino';
+import { startApp, type TestApp } from '../../test/support/app.ts';
+import { selfSigned } from '../../test/support/certificate.ts';
+import { cloneDatabase, openAgain } from '../../test/support/database.ts';
+import { until } from '../../test/support/service.ts';
+import { buildApp } from '../app.ts';
+
+const stallMs = 400;
+const database = await cloneDatabase();
+const plain = await startApp({ database, stallMs, maxDownloads: 1, reading: { cache: 'snapshot' } });
+const month = new Date().toISOString().slice(0, 7);
+
+/** Enough that no kernel takes it all for a reader who takes nothing. */
+const members = 60_000;
+before(async () => {
+  await plain.call('POST', '/v1/segments', { slug: 'A' });
+  await database.pool.query(
+    `with ids as (select lpad(n::text, 120, 'x') as user_id from generate_series(1, ${members}) n),
+      known as (insert into users (user_id, revision, known_since)
+        select user_id, d.revision, now() - interval '1 hour' from ids, definitions d returning user_id)
+     insert into memberships (user_id, segment_id, starts_at, since, ends_at, excluded, begun_by, begun_cause)
+     select user_id, s.segment_id, s.created_at, s.created_at, 'infinity', false, 'writer', 'import' from known, segments s`,
+  );
+  await plain.app.listen({ port: 0 });
+});
+
+/** The port of another app on the same database, with a limit that no test reaches. */
+async function another(): Promise<number> {
+  const other = await buildApp({
+    database: openAgain(database),
+    reading: { cache: 'off', maxStalenessSeconds: 300 },
+    links: { secret: Buffer.from('a secret of the tests'), ttlSeconds: 60, publicUrl: null },
+    logger: pino({ level: 'silent' }),
+  });
+  after(() => other.close());
+  await other.listen({ port: 0 });
+  return (other.server.address() as AddressInfo).port;
+}
+
+const portOf = ({ app }: TestApp) => (app.server.address() as AddressInfo).port;
+
+/** Sends bytes and reads nothing, unless told to; `closed` once the other side has cut it. */
+function sends(text: string, socket: Socket = connect(portOf(plain))) {
+  const startedAt = performance.now();
+  socket.on('error', () => {}); // a cut connection is what is asked about
+  socket.write(text);
+  const closed = once(socket, 'close').then(() => performance.now() - startedAt);
+  return { socket, closed };
+}
+const get = (path: string, ...more: string[]) =>
+  [`GET ${path} HTTP/1.1`, 'Host: x', `Authorization: Bearer ${plain.keys.write}`, ...more, '', ''].join('\r\n');
+const post = (path: string, ...more: string[]) => get(path, 'Content-Length: 1000', ...more).replace('GET', 'POST');
+
+for (const [what, text] of [
+  ['nothing', ''],
+  ['half a head', 'GET /v1/segments HTTP/1.1\r\nHost: x\r\n'],
+  ['half a body', () => `${post('/v1/segments', 'Content-Type: application/json')}{"slug":`],
+  ['half a file', () => `${post('/v1/segments/A/imports?operation=add', 'Content-Type: text/plain')}1\n2\n`],
+] as const) {
+  test(`who sends ${what} and then no more is cut`, async () => {
+    const { closed, socket } = sends(typeof text === 'string' ? text : text());
+    socket.resume();
+    const ms = await closed;
+    assert.ok(ms >= stallMs * 0.9 && ms < stallMs * 10, `after ${ms} ms`);
+  });
+}
+
+test('of a file that was cut nothing was applied', async () => {
+  await until(async () => {
+    const { body } = await plain.call('GET', '/v1/imports');
+    return body.imports.length === 1 && body.imports[0].state === 'failed' && body.imports[0].error === 'interrupted';
+  }, 'the import to be given up');
+});
+
+/** Of exports alone: the reports' are the pool's. */
+const exporting = async () =>
+  (
+    await database.pool.query(
+      `select from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid() and query like 'copy (%'`,
+    )
+  ).rowCount!;
+/** The status and, of a refusal, the body; of a file no more than it takes to see that it comes. */
+async function download(path: string, { whole = false } = {}) {
+  const headers = { authorization: `Bearer ${plain.keys.read}`, accept: 'text/csv', connection: 'close' };
+  const answer = await fetch(`http://127.0.0.1:${portOf(plain)}${path}`, { headers });
+  if (whole || answer.status !== 200) return { status: answer.status, text: await answer.text() };
+  await answer.body!.cancel();
+  return { status: answer.status, text: '' };
+}
+
+test('who does not read an export is cut, and its connection and its place are free again', async () => {
+  const { socket, closed } = sends(get('/v1/segments/A/members', 'Accept: text/csv'));
+  socket.pause();
+  await until(async () => (await exporting()) === 1, 'the export to run');
+  const refused = await download('/v1/segments/A/members');
+  assert.deepEqual([refused.status, JSON.parse(refused.text).code], [503, 'overloaded']);
+  assert.match(refused.text, /sending 1 files already/);
+  assert.equal((await plain.call('GET', '/v1/segments/A/members')).status, 200, 'a page of a list is no file');
+  // A paused socket does not see its end: what was sent before it is read first.
+  await until(async () => (await exporting()) === 0, 'the connection to be free');
+  const whole = await download('/v1/segments/A/members', { whole: true });
+  assert.equal(whole.text.split('\n').length, members + 2);
+  socket.resume();
+  await closed;
+});
+
+test('who goes away in the middle of an export leaves nothing behind', async () => {
+  const patient = await another(); // so that it is not cut for its slowness
+  const { socket } = sends(get('/v1/segments/A/members', 'Accept: text/csv'), connect(patient));
+  await once(socket, 'readable');
+  await until(async () => (await exporting()) === 1, 'the export to run');
+  socket.destroy();
+  await until(async () => (await exporting()) === 0, 'the connection to be free');
+});
+
+test('who does not read a report of everybody is cut, and its place is free again', async () => {
+  const { body } = await plain.call('GET', `/v1/reports/history?month=${month}`);
+  const { pathname } = new URL(body.url);
+  const { socket, closed } = sends(get(pathname));
+  await once(socket, 'readable'); // some of it is there, and none of it is taken
+  assert.equal((await download(pathname)).status, 503);
+  await until(async () => (await download('/v1/segments/A/members')).status === 200, 'the place to be free');
+  socket.resume();
+  await closed;
+});
+
+test('who asks and asks on one connection and reads nothing is cut', async () => {
+  const path = `/v1/users/${'x'.repeat(119)}1/segments`;
+  await plain.call('GET', path);
+  const socket = connect(portOf(plain)).on('error', () => {});
+  await isCutAsking(socket, get(path), plain);
+});
+
+test('the same by https', async () => {
+  const tls = selfSigned();
+  const secure = await startApp({ database: await cloneDatabase(), stallMs, tls });
+  await secure.call('POST', '/v1/segments', { slug: 'A' });
+  await secure.app.listen({ port: 0 });
+  const socket = connectTls({ port: portOf(secure), ca: tls.cert, checkServerIdentity: () => undefined });
+  socket.on('error', () => {});
+  await once(socket, 'secureConnect');
+  await isCutAsking(socket, `GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n`, secure);
+});
+
+/** Asks without taking an answer, until the other side closes the connection. */
+async function isCutAsking(socket: Socket, question: string, { app }: TestApp) {
+  const open = () => new Promise<number>((resolve) => app.server.getConnections((_error, count) => resolve(count)));
+  socket.pause();
+  await until(async () => (await open()) === 1, 'this to be the only connection');
+  await until(async () => {
+    if (socket.writable && socket.writableLength === 0) socket.write(question.repeat(400));
+    return (await open()) === 0;
+  }, 'the connection to be cut');
+  socket.destroy();
+}
