@@ -10,6 +10,9 @@ import { housekeepingService, type RoundOptions } from './housekeeping/housekeep
 import { housekeepingTasks, type TaskOptions } from './housekeeping/tasks.service.ts';
 import { historyRoutes, type LinkOptions } from './history/history.routes.ts';
 import { historyService } from './history/history.service.ts';
+import { membersOverTimeRoutes } from './history/members-over-time.routes.ts';
+import { membersOverTimeService } from './history/members-over-time.service.ts';
+import { membersOverTimeStore } from './history/members-over-time.store.ts';
 import { reportsStore } from './history/reports.store.ts';
 import { answerProblem } from './http/answer-problem.ts';
 import { atOnce } from './http/at-once.ts';
@@ -252,6 +255,9 @@ export async function buildApp(options: AppOptions) {
   await app.register(membershipRoutes(memberships));
   await app.register(
     historyRoutes(historyService({ facts, settled, definitions, reports: reportsStore(database) }), links, now, downloads),
+  );
+  await app.register(
+    membersOverTimeRoutes(membersOverTimeService({ definitions, settled, counts: membersOverTimeStore(database) })),
   );
   await app.register(fileImports());
   await app.register(keyRoutes(keysService(storedKeys, keys.forget)));

@@ -17,6 +17,7 @@ const needs: Record<string, Scope | 'none'> = {
   'DELETE /v1/segments/{slug}': 'write',
   'DELETE /v1/segments/{slug}/scheduled/{id}': 'write',
   'GET /v1/segments/{slug}/members': 'read',
+  'GET /v1/segments/{slug}/timeline': 'read',
   'POST /v1/segments/{slug}/imports': 'write',
   'GET /v1/imports': 'read',
   'GET /v1/imports/{id}': 'read',

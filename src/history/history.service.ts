@@ -1,11 +1,10 @@
-import { Problem } from '../http/problem.ts';
 import type { FactsStore } from '../reading/facts.store.ts';
 import type { SettledStore } from '../reading/settled.store.ts';
 import type { DefinitionsStore } from '../segments/definitions.store.ts';
 import { byTime, type Event, eventsBetween } from '../timeline/events.ts';
 import type { Moment } from '../timeline/facts.ts';
 import { type Reach, reachOf } from '../timeline/reach.ts';
-import { refuseDropped } from './kept.ts';
+import { refuseDropped, refuseUnknown } from './kept.ts';
 import type { Period } from './month.ts';
 import type { UserEvents } from './report.ts';
 import type { ReportPage, ReportsStore } from './reports.store.ts';
@@ -64,8 +63,7 @@ export function historyService({ facts, settled, definitions, reports }: History
   return {
     /** 404 for a slug that no segment ever bore. */
     async refuseUnknown(slug: string): Promise<void> {
-      if ((await definitions.current()).bySlug.has(slug)) return;
-      throw new Problem('segment_not_found', `No segment ever had the slug ${slug}.`);
+      refuseUnknown(await definitions.current(), slug);
     },
 
     /**
