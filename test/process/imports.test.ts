@@ -62,6 +62,32 @@ test(`an import whose process is killed ${kills} times puts in exactly the ones 
   );
 });
 
+test('of a million lines a thousand are broken: all others are applied, and these are told with their lines', async () => {
+  const { url, pool } = await cloneDatabase();
+  const service = await startService({ DATABASE_URL: url });
+  await service.send('POST', '/v1/segments', { slug: 'A' });
+  const lines = Array.from({ length: 1_000_000 }, (_, i) => (i % 1_000 === 499 ? `user ${i}` : `user-${i}`));
+  const answer = await fetch(`${service.url}/v1/segments/A/imports?operation=add`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${adminKey}`, 'content-type': 'text/csv' },
+    body: lines.join('\r\n'),
+  });
+  const { id } = (await answer.json()) as { id: string };
+  let told: Told | undefined;
+  await until(
+    async () => (told = (await service.send('GET', `/v1/imports/${id}`)).body as Told).state === 'done',
+    'the import to end',
+    240_000,
+  );
+  const { received, applied, unchanged, rejected } = told!;
+  assert.deepEqual([received, applied, unchanged, rejected], [1_000_000, 999_000, 0, 1_000]);
+  const { body } = await service.send('GET', `/v1/imports/${id}/rejects`);
+  const expected = lines.flatMap((line, i) => (line.includes(' ') ? [`${i + 1},${line},invalid_user_id`] : []));
+  assert.deepEqual((body as string).trimEnd().split('\r\n'), ['line,value,reason', ...expected]);
+  const { rows: counted } = await pool.query<{ n: number }>(`select count(*) as n from memberships where user_id like 'user-%'`);
+  assert.equal(counted[0]!.n, 999_000);
+});
+
 test('of a file that breaks off nothing is applied, and the same key may send it again', async () => {
   const { url, pool } = await cloneDatabase();
   const service = await startService({ DATABASE_URL: url });
