@@ -27,8 +27,9 @@ export type MaybePromise<T> = T | Promise<T>;
  */
 export interface Reader {
   /**
-   * The segments that the user is in now, with every change up to `minRevision`. `undefined` where the reader has nothing
-   * that is fresh enough: then the database is to be asked. 400 for a revision that the database's clock has not reached.
+   * The segments that the user is in now, with every change that was acknowledged, or shown by a read, under a revision up to
+   * `minRevision`; one that is being committed meanwhile may be missing still. `undefined` where the reader has nothing that
+   * is fresh enough: then the database is to be asked. 400 for a revision that the database's clock has not reached.
    */
   read(userId: string, minRevision: number): MaybePromise<UserRead | undefined>;
 
