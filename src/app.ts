@@ -28,7 +28,7 @@ import { logRequests, type RequestLogOptions } from './http/request-log.ts';
 import { cutSlowReaders } from './http/slow-readers.ts';
 import { cutSlowRequests } from './http/slow-requests.ts';
 import { setSecurityHeaders } from './http/security-headers.ts';
-import { answerUnreadable } from './http/unreadable-requests.ts';
+import { answerUnreadable, ignoreExpectations } from './http/unreadable-requests.ts';
 import { answerUnknownRoutes, maxParamLength } from './http/unknown-routes.ts';
 import { refuseUndecodableQueries, validatorCompiler } from './http/validation.ts';
 import { membershipRoutes } from './memberships/memberships.routes.ts';
@@ -178,6 +178,7 @@ export async function buildApp(options: AppOptions) {
 
   app.setErrorHandler(answerProblem);
   app.setValidatorCompiler(validatorCompiler);
+  ignoreExpectations(app);
   parseJsonStrictly(app);
   refuseUndecodableQueries(app);
   app.addHook('onRequest', (request, reply, done) => {

@@ -35,6 +35,16 @@ for (const [what, text, detail] of [
   });
 }
 
+test('an expectation that nobody knows is ignored: the request is answered as any other', async () => {
+  const { app, keys } = await startApp();
+  await app.listen({ port: 0 });
+  const ask = (key: string) =>
+    `GET /v1/key HTTP/1.1\r\nHost: x\r\nConnection: close\r\nExpect: miracles\r\nAuthorization: Bearer ${key}\r\n\r\n`;
+  const { port } = app.server.address() as AddressInfo;
+  assert.match(await exchange(port, ask(keys.read)), /^HTTP\/1\.1 200 OK[^]*"name":"reader"/);
+  assert.match(await exchange(port, ask('x')), /^HTTP\/1\.1 401 [^]*"code":"unauthorized"/);
+});
+
 test('a request that comes while the process stops is refused as a problem, and the one under way is answered', async () => {
   const { app, keys, database } = await startApp();
   await app.listen({ port: 0 });

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
+import type { FastifyInstance } from 'fastify';
 import { problemBody } from './answer-problem.ts';
 import { Problem, problems } from './problem.ts';
 
@@ -20,6 +21,14 @@ export function answerUnreadable(error: NodeJS.ErrnoException, socket: Socket) {
     'Connection: close',
   ];
   socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);
+}
+
+/**
+ * Node answers an `Expect` that it does not know with a bare 417 before anybody has the request. A server may ignore what it
+ * does not know there (RFC 9110, 10.1.1), so that the request is answered as any other.
+ */
+export function ignoreExpectations({ server }: FastifyInstance) {
+  server.on('checkExpectation', (request, response) => server.emit('request', request, response));
 }
 
 const reasons: Record<string, string> = {
