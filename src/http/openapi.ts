@@ -70,7 +70,9 @@ function addCommonAnswers(route: RouteOptions) {
   schema.response = {
     400: answers('invalid_request'),
     ...(needsKey ? { 401: answers('unauthorized'), 403: answers('forbidden'), 429: answers('rate_limited') } : {}),
-    ...(schema.body || route.config?.takes ? { 413: answers('body_too_large'), 415: answers('unsupported_media_type') } : {}),
+    ...(schema.body || route.config?.takes || route.method === 'DELETE' // whose body is read, though it says nothing
+      ? { 413: answers('body_too_large'), 415: answers('unsupported_media_type') }
+      : {}),
     500: answers('internal_error'),
     ...(needsKey
       ? { 503: answers('database_unavailable', 'overloaded', 'clock_behind', 'definitions_busy') }
