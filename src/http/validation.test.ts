@@ -89,6 +89,15 @@ test('of very many faults 20 are told', () => {
   assert.equal(refused(list, 'body', { slugs: Array.from({ length: 500 }, () => '') }).length, 20);
 });
 
+test('of a megabyte of faults the first is told and no more are looked for', () => {
+  const many = Array.from({ length: 250_000 }, () => 1);
+  const fault = problem(body, 'body', { add: many });
+  assert.equal(fault.message, 'add must have at most 3 items; got a list of 250000.', 'the length before the items');
+  assert.equal(fault.faults.length, 1);
+  const unknown = Object.fromEntries(many.map((_, i) => [`field-${i}`, 1]));
+  assert.equal(refused(body, 'body', unknown).length, 1);
+});
+
 test('a value is quoted short enough for a message, and as well-formed text', () => {
   assert.equal(quoted('a'.repeat(60)), `"${'a'.repeat(60)}"`);
   assert.equal(quoted('a'.repeat(61)), `"${'a'.repeat(60)}… (61 characters)"`);
