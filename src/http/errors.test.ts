@@ -100,6 +100,9 @@ for (const [what, body, headers, ...refused] of [
   ['__proto__', '{"slug":"B","__proto__":{"percent":5}}', json, 400, 'invalid_request', '__proto__'],
   ['the slug in __proto__', '{"__proto__":{"slug":"B"}}', json, 400, 'invalid_request', 'slug', '__proto__'],
   ['constructor', '{"slug":"B","constructor":1}', json, 400, 'invalid_request', 'constructor'],
+  ['a field twice', '{"slug":"B","description":"a","description":"b"}', json, 400, 'invalid_request', 'description'],
+  ['a field twice, spelt otherwise', '{"slug":"B", "\\u0073lug" :"C"}', json, 400, 'invalid_request', 'slug'],
+  ['__proto__ twice', '{"slug":"B","__proto__":1,"__proto__":1}', json, 400, 'invalid_request', '__proto__'],
   ['a body past the limit', large, json, 413, 'body_too_large'],
   ['a body past the limit that is no JSON', large.slice(1), json, 413, 'body_too_large'],
   ['another media type', 'slug=B', { 'content-type': 'application/x-www-form-urlencoded' }, 415, 'unsupported_media_type'],
@@ -123,14 +126,28 @@ test('a body may be as long as the limit, with a charset named and a byte order 
   );
 });
 
-test('of a field given twice the last counts, as in every JSON parser of the platform', async () => {
-  assert.equal((await call('POST', '/v1/segments', '{"slug":"first","slug":"last"}')).body.slug, 'last');
-});
-
 test('a body without a media type is a 415, and one of unknown length is cut off at the limit', async () => {
   assert.deepEqual(refusal(await send('POST', '/v1/segments', { body: '{"slug":"B"}' })), [415, 'unsupported_media_type']);
   const chunked = { body: 'x'.repeat(1_048_577), headers: { ...json, 'transfer-encoding': 'chunked' } };
   assert.deepEqual(refusal(await send('POST', '/v1/segments', chunked)), [413, 'body_too_large']);
+});
+
+test('what looks like a repeated field inside of a text or of a list is none', async () => {
+  for (const [slug, description] of Object.entries({
+    quoted: '\\",\\"slug\\":{\\\\',
+    bracketed: ']}{\\"slug\\":[',
+    plain: 'slug:slug',
+  })) {
+    const answer = await call('POST', '/v1/segments', `{"slug":"${slug}","description":"${description}" , "percent" : 0}`);
+    assert.equal(answer.status, 201, answer.text);
+  }
+  const inLists = await call('PATCH', '/v1/users/9/segments', '{"add":["quoted"],"remove":[{"add":1,"add":2}]}');
+  assert.deepEqual(refusal(inLists), [400, 'invalid_request', 'remove/0']);
+});
+
+test('a deletion whose body is of another type is refused as documented', async () => {
+  const answer = await call('DELETE', '/v1/segments/A', 'x', { 'content-type': 'text/plain' });
+  assert.deepEqual(refusal(answer), [415, 'unsupported_media_type']);
 });
 
 test('a deletion that announces JSON and sends none is a deletion', async () => {
