@@ -16,7 +16,7 @@ declare module 'fastify' {
 export interface LoadOptions {
   /** Requests that a process works on at a time. Default 1,000. */
   readonly maxRequests?: number;
-  /** How late its event loop may be on average of a sample, in milliseconds. Default 500. */
+  /** How late its event loop may be on average, in milliseconds, in two samples in a row. Default 500. */
   readonly maxDelayMs?: number;
   /** How often that is looked at. Default 1,000. */
   readonly sampleMs?: number;
@@ -39,10 +39,11 @@ export async function shedLoad(app: FastifyInstance, options: LoadOptions, metri
   const { maxRequests = 1_000, maxDelayMs = 500, sampleMs = 1_000 } = options;
   let underWay = 0;
   let toldAt = -Infinity;
-  /** Starting keeps the event loop busy, and is no load: the first samples tell of nothing else. */
-  let isWarm = false;
-  app.addHook('onReady', async () => void setTimeout(() => (isWarm = true), 2 * sampleMs).unref());
-  const isBehind = () => isWarm && app.isUnderPressure();
+  /** Samples in a row in which it was late. One alone is a single long piece of work, such as the start, and no load. */
+  let late = 0;
+  const looking = setInterval(() => (late = app.isUnderPressure() ? late + 1 : 0), sampleMs).unref();
+  app.addHook('onClose', async () => clearInterval(looking));
+  const isBehind = () => late >= 2;
   metrics.watchLoad(() => underWay);
 
   const refuse = (message: string): never => {
