@@ -4,7 +4,7 @@ import { newKey, type Scope, sha256Of } from '../../src/access/key.ts';
 import { keysStore } from '../../src/access/keys.store.ts';
 import { type App, type AppOptions, buildApp, type ImportOptions, type ReadingOptions } from '../../src/app.ts';
 import { cloneDatabase, openAgain, type TestDatabase } from './database.ts';
-import { contractOf } from './contract.ts';
+import { contractOf, type OpenApi } from './contract.ts';
 
 export interface Answer {
   status: number;
@@ -98,7 +98,7 @@ export async function startApp(
 }
 
 function callWith(app: App, key: string | null): Call {
-  const contract = contractOf(app);
+  const contract = contractOf(app.swagger() as unknown as OpenApi);
   return async (method, url, body, headers = {}) => {
     const answer = await app.inject({
       method,

@@ -21,7 +21,12 @@ export interface Service {
 export async function startService(env: Record<string, string>, cwd?: string): Promise<Service> {
   const { process: child, output, exited } = runMain(['serve'], { PORT: '0', ADMIN_KEY: adminKey, ...env }, cwd);
   const ready = /segmentd is ready on (https?:\/\/[^"\s]+)/;
-  await until(() => ready.test(output()) || child.exitCode !== null, `the service to be ready: ${output()}`, 30_000);
+  await until(() => ready.test(output()) || child.exitCode !== null, 'the service to be ready', 60_000).catch(
+    (error: unknown) => {
+      child.kill('SIGKILL'); // where a file ends by this nothing is done after it
+      throw error;
+    },
+  );
   const url = ready.exec(output())?.[1];
   if (!url) throw new Error(`the service stopped: ${output()}`);
   const send: Service['send'] = async (method, path, body) => {
