@@ -28,8 +28,8 @@ export async function findRedis(): Promise<{ url: string; skip: string | false }
 
 export type OwnRedis = Awaited<ReturnType<typeof startRedis>>;
 
-/** A Redis of this test file's own, to be stopped, started, filled and emptied. It keeps nothing. */
-export async function startRedis() {
+/** A Redis of its own, to be stopped, started, filled and emptied; ended with the test file, or as `atEnd` says. It keeps nothing. */
+export async function startRedis(atEnd: (end: () => Promise<void>) => void = after) {
   const port = await freePort();
   const url = `redis://127.0.0.1:${port}`;
   let child: ChildProcess;
@@ -45,7 +45,7 @@ export async function startRedis() {
     await once(child, 'exit');
   };
   await start();
-  after(kill);
+  atEnd(kill);
   return {
     url,
     start,
