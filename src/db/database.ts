@@ -87,7 +87,12 @@ export function openDatabase(options: DatabaseOptions): Database {
     query_timeout: defaultQueryTimeoutMs,
     // The pool waits for it before it hands the connection out.
     // oxlint-disable-next-line typescript/no-misused-promises
-    onConnect: (client) => applySettings(client, settings),
+    onConnect(client) {
+      // The pool listens only while it has the connection in hand. One that breaks between two statements of a transaction
+      // would end the process; it shows in the next statement.
+      client.on('error', () => {});
+      return applySettings(client, settings);
+    },
   });
   pool.on('error', (error) => options.onIdleError?.(error));
   const connect = async ({ queryTimeoutMs = defaultQueryTimeoutMs } = {}) => {
