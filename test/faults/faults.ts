@@ -1,0 +1,237 @@
+import { createClient } from '@redis/client';
+import pg from 'pg';
+import { randomSource } from '../model/random-history.ts';
+import type { Random } from './operations.ts';
+import { maxStalenessSeconds, poolSize, type Surroundings } from './surroundings.ts';
+
+/** What is hurt: two faults at once are never at one place. */
+type Place = 'service' | 'network' | 'postgres' | 'redis' | 'sessions';
+
+export interface FaultKind {
+  readonly name: string;
+  readonly place: Place;
+  /** Hurts, for as long as it takes, and mends. */
+  readonly strike: (around: Surroundings, random: Random) => Promise<void>;
+}
+
+type Span = readonly [least: number, most: number];
+
+const seconds = (random: Random, [least, most]: Span) => wait(1_000 * (least + random.next() * (most - least)));
+const wait = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
+
+/** One of the services, or both. */
+const some = <T>(random: Random, all: readonly T[]): readonly T[] => (random.chance(0.4) ? all : [random.one(all)]);
+
+const hard = (random: Random) => random.one(['kill', 'immediate'] as const);
+
+/** Longer than memory may answer for, at times. */
+const nearLimit: Span = [0.3, maxStalenessSeconds + 1];
+const briefly: Span = [0, 0.5];
+
+export const faultKinds: readonly FaultKind[] = [
+  {
+    name: 'service killed',
+    place: 'service',
+    async strike({ services }, random) {
+      const hit = some(random, services);
+      await Promise.all(hit.map(({ process }) => process.kill()));
+      await seconds(random, [0, 1]);
+      await Promise.all(hit.map(({ process }) => process.start()));
+    },
+  },
+  {
+    name: 'service paused',
+    place: 'service',
+    async strike({ services }, random) {
+      const { process } = random.one(services);
+      process.pause();
+      await seconds(random, [maxStalenessSeconds + 0.5, maxStalenessSeconds + 1.5]);
+      process.resume();
+    },
+  },
+  {
+    name: 'clock stepped',
+    place: 'service',
+    async strike({ services }, random) {
+      const { process } = random.one(services);
+      const hourMs = 3_600_000;
+      for (const ms of [random.one([-hourMs, -2_000, 1_500, hourMs]), random.one([-hourMs, hourMs, 0]), 0]) {
+        process.stepClock(ms);
+        await seconds(random, [0.3, 1]);
+      }
+    },
+  },
+  {
+    name: 'database killed',
+    place: 'postgres',
+    strike: ({ pair }, random) => pair.crash(hard(random), () => seconds(random, random.one([briefly, nearLimit]))),
+  },
+  {
+    name: 'standby promoted',
+    place: 'postgres',
+    async strike({ pair, services }, random) {
+      // Nobody reaches the old primary any more, not even one of its processes that lives a moment longer.
+      for (const { network } of services) network.refuse(true);
+      for (const { network } of services) network.cut();
+      await pair.failOver(hard(random));
+      for (const { network } of services) network.refuse(false);
+      await pair.makeStandby();
+    },
+  },
+  {
+    name: 'network cut',
+    place: 'network',
+    async strike({ services }, random) {
+      const hit = some(random, services);
+      for (const { network } of hit) network.refuse(true);
+      for (const { network } of hit) network.cut();
+      await seconds(random, random.one([briefly, nearLimit]));
+      for (const { network } of hit) network.refuse(false);
+    },
+  },
+  {
+    name: 'network silent',
+    place: 'network',
+    async strike({ services }, random) {
+      const hit = some(random, services);
+      const isBroken = random.chance(0.5);
+      for (const { network } of hit) network.swallow(true);
+      await seconds(random, nearLimit);
+      if (isBroken) for (const { network } of hit) network.cut();
+      for (const { network } of hit) network.swallow(false);
+    },
+  },
+  {
+    name: 'network slow',
+    place: 'network',
+    async strike({ services }, random) {
+      const hit = some(random, services);
+      const delays = randomSource(random.below(2 ** 31));
+      const [least, most] = random.one([
+        [5, 20],
+        [50, 100],
+        [0, 300],
+      ] as const);
+      for (const { network } of hit) network.slow(() => least + delays.next() * (most - least));
+      await seconds(random, [1, 3]);
+      for (const { network } of hit) network.slow(() => 0);
+    },
+  },
+  {
+    name: 'Redis emptied',
+    place: 'redis',
+    async strike({ redis }, random) {
+      const client = createClient({ url: redis.url, RESP: 2 });
+      client.on('error', () => {});
+      await client.connect();
+      for (let times = 1 + random.below(4); times > 0; times--) {
+        await client.flushAll();
+        await seconds(random, [0, 0.2]);
+      }
+      client.destroy();
+    },
+  },
+  {
+    name: 'Redis killed',
+    place: 'redis',
+    async strike({ redis }, random) {
+      await redis.kill();
+      await seconds(random, [0.2, 2]);
+      await redis.start();
+    },
+  },
+  {
+    name: 'Redis frozen',
+    place: 'redis',
+    async strike({ redis }, random) {
+      redis.freeze();
+      await seconds(random, [0.2, 2]);
+      redis.resume();
+    },
+  },
+  {
+    name: 'pool exhausted',
+    place: 'sessions',
+    // Whoever asks about the past, or changes one of these users, waits with a connection of the pool in hand.
+    strike: (around, random) =>
+      holding(
+        around,
+        'segmentd',
+        [
+          'begin',
+          'lock table past_memberships in access exclusive mode',
+          `select from users where user_id like 'hot-%' order by user_id limit ${2 * poolSize} for update`,
+        ],
+        () => seconds(random, [1, 4]),
+      ),
+  },
+  {
+    name: 'stuck writer',
+    place: 'sessions',
+    // What it would have written is not settled, and segments cannot be changed.
+    strike: (around, random) =>
+      holding(around, 'segmentd', ['begin', 'lock table gate in row share mode', 'select pg_current_xact_id()'], () =>
+        seconds(random, [0.5, 2.5]),
+      ),
+  },
+  {
+    name: 'idle transaction elsewhere',
+    place: 'sessions',
+    strike: (around, random) =>
+      holding(around, 'postgres', ['begin', 'select pg_current_xact_id()'], () => seconds(random, [2, 4])),
+  },
+];
+
+/** Does this in a session of its own and stays so meanwhile. A database that goes down ends it, which is no failure. */
+async function holding({ pair }: Surroundings, database: string, texts: readonly string[], meanwhile: () => Promise<void>) {
+  const client = new pg.Client({ ...pair.connection(), database });
+  client.on('error', () => {});
+  try {
+    await client.connect();
+    for (const text of texts) await client.query(text);
+  } catch {
+    // Another fault was faster, and this one is none then but for its time.
+  }
+  await meanwhile();
+  await client.end().catch(() => {});
+}
+
+/**
+ * Strikes so many times, one after the other or two at once, in an order that the random source gives: every kind once before
+ * any comes twice. `due` returns when the next one may come.
+ */
+export async function strikeAll(
+  around: Surroundings,
+  random: Random,
+  count: number,
+  due: (n: number) => Promise<void>,
+  log: (line: string) => void,
+): Promise<Map<string, number>> {
+  const counts = new Map<string, number>();
+  let deck: FaultKind[] = [];
+  const draw = (but?: Place): FaultKind => {
+    if (deck.length === 0)
+      deck = faultKinds
+        .map((kind) => ({ kind, order: random.next() }))
+        .sort((a, b) => a.order - b.order)
+        .map(({ kind }) => kind);
+    const i = Math.max(
+      0,
+      deck.findIndex(({ place }) => place !== but),
+    );
+    return deck.splice(i, 1)[0]!;
+  };
+  for (let n = 0; n < count;) {
+    await due(n);
+    const first = draw();
+    const second = n + 1 < count && random.chance(0.25) ? draw(first.place) : undefined;
+    const struck = second && second.place !== first.place ? [first, second] : [first];
+    if (second && struck.length === 1) deck.push(second);
+    log(`fault ${n + 1}: ${struck.map(({ name }) => name).join(' and ')}`);
+    const sources = struck.map(() => randomSource(random.below(2 ** 31)));
+    await Promise.all(struck.map(({ strike }, i) => strike(around, sources[i]!)));
+    for (const { name } of struck) counts.set(name, (counts.get(name) ?? 0) + 1);
+    n += struck.length;
+  }
+  return counts;
+}
