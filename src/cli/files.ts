@@ -5,7 +5,7 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { setTimeout as wait } from 'node:timers/promises';
 import { CommandError } from './connect.ts';
-import { progressLine, secondsOf } from './progress.ts';
+import { progressLine, secondsOf, shower } from './progress.ts';
 import { send, type Server, serverOf, Unreachable } from './server.ts';
 
 export interface FileOptions {
@@ -172,19 +172,4 @@ async function again<T>(ask: () => Promise<T>, signal?: AbortSignal): Promise<T>
       await wait(1_000, undefined, signal ? { signal } : {});
     }
   }
-}
-
-/** On a terminal one line that is written over; elsewhere a line every few seconds. */
-function shower(log: Log) {
-  const isTerminal = process.stderr.isTTY;
-  let shownAt = -Infinity;
-  const show = (line: string) => {
-    if (isTerminal) process.stderr.write(`\r\u{1b}[K${line}`);
-    else if (performance.now() - shownAt >= 5_000) {
-      shownAt = performance.now();
-      log(line);
-    }
-  };
-  show.end = () => void (isTerminal && process.stderr.write('\r\u{1b}[K'));
-  return show;
 }

@@ -20,3 +20,18 @@ export function secondsOf(text: string): number | undefined {
   const [, number, unit = 's'] = /^([1-9]\d{0,9})([smhdw])?$/.exec(text) ?? [];
   return number === undefined ? undefined : Number(number) * units[unit as keyof typeof units];
 }
+
+/** On a terminal one line that is written over; elsewhere a line every few seconds. */
+export function shower(log: (line: string) => void) {
+  const isTerminal = process.stderr.isTTY;
+  let shownAt = -Infinity;
+  const show = (line: string) => {
+    if (isTerminal) process.stderr.write(`\r\u{1b}[K${line}`);
+    else if (performance.now() - shownAt >= 5_000) {
+      shownAt = performance.now();
+      log(line);
+    }
+  };
+  show.end = () => void (isTerminal && process.stderr.write('\r\u{1b}[K'));
+  return show;
+}

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { lastMoment } from '../timeline/facts.ts';
-import { momentText, parseMomentText } from './moments.ts';
+import { momentText, parseAnyMomentText, parseMomentText } from './moments.ts';
 
 test('reads what PostgreSQL prints, which leaves out zeros at the end of a fraction', () => {
   assert.equal(parseMomentText('2026-11-23 10:00:00+00'), Date.parse('2026-11-23T10:00:00.000Z'));
@@ -24,6 +24,15 @@ test('refuses what is no whole millisecond in UTC, rather than lose something', 
   ]) {
     assert.throws(() => parseMomentText(text), /not a whole millisecond in UTC/, text);
   }
+});
+
+test('where nothing is taken for granted, what is no whole millisecond comes as no whole number', () => {
+  const whole = Date.parse('2026-11-23T10:00:00.120Z');
+  assert.equal(parseAnyMomentText('2026-11-23 10:00:00.12+00'), whole);
+  assert.equal(parseAnyMomentText('2026-11-23 10:00:00.1205+00'), whole + 0.5);
+  assert.equal(parseAnyMomentText('infinity'), Infinity);
+  for (const text of ['10000-01-01 00:00:00+00', '0044-03-15 10:00:00+00 BC', '2026-11-23 10:00:00+03'])
+    assert.equal(parseAnyMomentText(text), NaN, text);
 });
 
 test('a moment before 1970 is sent as older than anything, an end that never comes as infinity', () => {

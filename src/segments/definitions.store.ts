@@ -1,4 +1,4 @@
-import type { Database } from '../db/database.ts';
+import type { Database, DatabaseClient } from '../db/database.ts';
 import { gather } from '../db/gather.ts';
 import type { Ranges } from '../rollout/ranges.ts';
 import { indexDefinitions } from '../timeline/definitions.ts';
@@ -31,10 +31,8 @@ export function definitionsStore({ pool, clock }: Database) {
   let loading: Promise<SegmentDefinitions> | undefined;
   let heldAsOf: Moment = 0;
 
-  const load = async (): Promise<SegmentDefinitions> => {
-    const { rows } = await pool.query<DefinitionRow>({ name: 'definitions.load', text: loadText });
-    return (cached = toDefinitions(rows)); // loads follow one another, so this one is the newest, also where the database went back
-  };
+  // Loads follow one another, so this one is the newest, also where the database went back.
+  const load = async (): Promise<SegmentDefinitions> => (cached = await readDefinitions(pool));
   const loadOnce = () => (loading ??= load().finally(() => (loading = undefined)));
   /** One load at a time; one that is under way may have begun too early for who comes now. */
   const loadAnew = async (): Promise<SegmentDefinitions> => {
@@ -88,6 +86,12 @@ export function definitionsStore({ pool, clock }: Database) {
   };
 }
 
+/** In one statement. On a client with a transaction open: as its snapshot has them. */
+export async function readDefinitions(on: Database['pool'] | DatabaseClient): Promise<SegmentDefinitions> {
+  const { rows } = await on.query<DefinitionRow>({ name: 'definitions.load', text: loadText });
+  return toDefinitions(rows);
+}
+
 /** The start of the transaction comes before its snapshot. */
 const versionText = `select version, revision, (extract(epoch from transaction_timestamp()) * 1000000)::bigint as clock_before,
     (extract(epoch from clock_timestamp()) * 1000000)::bigint as clock_after
@@ -118,7 +122,8 @@ interface DefinitionRow {
   updated_at: Moment;
   deleted_at: Moment;
   deleted_by: string | null;
-  from_at: Moment;
+  /** Null where a segment has no rollout: there is none such, and who checks says so of one. */
+  from_at: Moment | null;
   to_at: Moment;
   ranges: string;
   changed_by: string;
@@ -146,11 +151,13 @@ function toSegment(rows: DefinitionRow[]): SegmentRecord {
     updatedAt: row.updated_at,
     deletedAt: row.deleted_at,
     deletedBy: row.deleted_by,
-    rollouts: rows.map(toRollout),
+    rollouts: rows.filter(hasRollout).map(toRollout),
   };
 }
 
-const toRollout = (row: DefinitionRow): Rollout => ({
+const hasRollout = (row: DefinitionRow): row is DefinitionRow & { from_at: Moment } => row.from_at !== null;
+
+const toRollout = (row: DefinitionRow & { from_at: Moment }): Rollout => ({
   startsAt: row.from_at,
   endsAt: row.to_at,
   ranges: parseRanges(row.ranges),

@@ -1,8 +1,7 @@
-import { pairsOf, standingAt } from '../../src/timeline/pair.ts';
-import { eventsOf } from '../../src/timeline/events.ts';
+import { findingLine } from '../../src/checking/finding.ts';
+import { violationsOf as findingsOf } from '../../src/checking/stays.ts';
 import type { Facts } from '../../src/timeline/facts.ts';
 import { momentOf } from '../../src/timeline/revision.ts';
-import { segmentsAt } from '../../src/timeline/segments-at.ts';
 import type { Call, TestApp } from '../support/app.ts';
 
 /** A PATCH that was answered with 200. */
@@ -12,31 +11,8 @@ export interface Acknowledged {
   answer: { added: string[]; removed: string[]; unchanged: string[]; segments: string[] | null; as_of: string; revision: string };
 }
 
-/** What is wrong with the facts of one user, by invariants 1 to 3: nothing, if all is well. */
-export function violationsOf(facts: Facts): string[] {
-  const found: string[] = [];
-  for (const pair of pairsOf(facts)) {
-    const { slug, createdAt, deletedAt } = pair.segment;
-    const where = `${facts.userId} in ${slug}`;
-    for (const [i, stay] of pair.stays.entries()) {
-      const next = pair.stays[i + 1];
-      if (stay.startsAt >= stay.endsAt) found.push(`${where}: a stay ends before it starts`);
-      if (next && next.startsAt < stay.endsAt) found.push(`${where}: two stays overlap`);
-      if (stay.startsAt < createdAt || stay.startsAt >= deletedAt)
-        found.push(`${where}: a stay begins outside the life of its segment`);
-    }
-    let isIn = false;
-    let last = -Infinity;
-    for (const event of eventsOf(pair)) {
-      if ((event.operation === 'add') === isIn || event.at <= last) found.push(`${where}: the events do not alternate`);
-      isIn = event.operation === 'add';
-      last = event.at;
-      if (standingAt(pair, event.at).member !== isIn) found.push(`${where}: an event is not what a reader sees`);
-      if (segmentsAt(facts, event.at).includes(slug) !== isIn) found.push(`${where}: an event is not what segmentsAt sees`);
-    }
-  }
-  return found;
-}
+/** What is wrong with the facts of one user, as `segmentd check` tells it: nothing, if all is well. */
+export const violationsOf = (facts: Facts): string[] => findingsOf(facts).map(findingLine);
 
 /**
  * What is wrong with acknowledged changes, asked of the service afterwards: each that changed something is what `at=` its

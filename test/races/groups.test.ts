@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { factsStore } from '../../src/reading/facts.store.ts';
 import { definitionsStore } from '../../src/segments/definitions.store.ts';
-import { boundaries, pairsOf, standingAt } from '../../src/timeline/pair.ts';
 import { randomSource } from '../model/random-history.ts';
 import { type Call, startApp, type TestApp } from '../support/app.ts';
 import { violationsOf } from './check.ts';
@@ -19,20 +18,11 @@ async function twoApps(slugs: readonly string[], percent = 0): Promise<{ first: 
   return { first, calls: [first.call, await first.another()] };
 }
 
-/** Every moment at which a user was, is or will be in two of the group, and whatever else is wrong with what is recorded. */
+/** Whatever is wrong with what is recorded of these users: every moment at which one was, is or will be in two of the group. */
 async function shared({ database }: TestApp, userIds: readonly string[]): Promise<string[]> {
   const facts = factsStore(database, definitionsStore(database));
   const all = await Promise.all(userIds.map((userId) => facts.since(userId, -Infinity)));
-  return all.flatMap(({ facts: known }) => {
-    const pairs = pairsOf(known);
-    const moments = new Set(pairs.flatMap((pair) => boundaries(pair)));
-    const twice = [...moments].flatMap((at) => {
-      const slugs = pairs.filter((pair) => standingAt(pair, at).member).map(({ segment }) => segment.slug);
-      return slugs.length > 1 ? [`${known.userId} in ${slugs.join(' and ')} at ${new Date(at).toISOString()}`] : [];
-    });
-    // A plan cuts what is there before it, which is written down when somebody changes the user next.
-    return [...twice, ...violationsOf(known).filter((wrong) => !wrong.endsWith('two stays overlap'))];
-  });
+  return all.flatMap((read) => violationsOf(read.facts));
 }
 
 /** Buckets that two segments of a group have at the same time, ever or to come. */

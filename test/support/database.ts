@@ -14,16 +14,21 @@ export interface TestDatabase extends Database {
   readonly url: string;
 }
 
-/** A database of its own, cloned from the migrated template (or empty); dropped after the test file. */
+/**
+ * A database of its own, cloned from the migrated template, from another one, to which nobody is connected afterwards, or
+ * empty; dropped after the test file.
+ */
 export async function cloneDatabase({
   empty = false,
   poolSize = 10,
+  from,
   ...options
-}: { empty?: boolean } & Partial<DatabaseOptions> = {}): Promise<TestDatabase> {
+}: { empty?: boolean; from?: TestDatabase } & Partial<DatabaseOptions> = {}): Promise<TestDatabase> {
   const server = JSON.parse(process.env[serverVariable] ?? 'null') as ClientConfig | null;
   if (!server) throw new Error('run the tests with npm test, which starts their server');
   const name = `test_${randomBytes(8).toString('hex')}`;
-  await asAdmin(server, `create database ${name} template ${empty ? 'template0' : templateName} strategy file_copy`);
+  const template = from ? await left(server, from) : empty ? 'template0' : templateName;
+  await asAdmin(server, `create database ${name} template ${template} strategy file_copy`);
   const connection = inDatabase(server, name);
   const database = openDatabase({ ...options, connection, poolSize });
   after(async () => {
@@ -47,6 +52,13 @@ export async function isFollowing({ pool }: Database): Promise<boolean> {
       where datname = current_database() and state = 'idle' and query ~ 'from api_keys\\) as changes'`,
   );
   return rowCount! > 0;
+}
+
+/** The name of a database whose sessions have ended, as a template must be. */
+async function left(server: ClientConfig, { connection, url }: TestDatabase): Promise<string> {
+  const name = connection.database ?? new URL(url).pathname.slice(1);
+  await asAdmin(server, `select pg_terminate_backend(pid, 5000) from pg_stat_activity where datname = '${name}'`);
+  return name;
 }
 
 async function asAdmin(server: ClientConfig, text: string) {
