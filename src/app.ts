@@ -8,6 +8,11 @@ import { knownKeys } from './access/known-keys.service.ts';
 import type { Database } from './db/database.ts';
 import { housekeepingService, type RoundOptions } from './housekeeping/housekeeping.service.ts';
 import { housekeepingTasks, type TaskOptions } from './housekeeping/tasks.service.ts';
+import { changeRoutes } from './following/changes.routes.ts';
+import { changesService } from './following/changes.service.ts';
+import { happeningsStore } from './following/happenings.store.ts';
+import { pagesService } from './following/pages.service.ts';
+import { intervalMs, tailService } from './following/tail.service.ts';
 import { historyRoutes, type LinkOptions } from './history/history.routes.ts';
 import { historyService } from './history/history.service.ts';
 import { membersOverTimeRoutes } from './history/members-over-time.routes.ts';
@@ -21,6 +26,7 @@ import { authenticate } from './http/authenticate.ts';
 import { parseJsonStrictly } from './http/body.ts';
 import { closeConnectionsWhenStopping } from './http/closing.ts';
 import { allowOrigins } from './http/cors.ts';
+import { eventStreams, type StreamOptions } from './http/event-stream.ts';
 import { answerFirst } from './http/fast-path.ts';
 import { describeApi } from './http/openapi.ts';
 import { type LoadOptions, shedLoad } from './http/load.ts';
@@ -36,6 +42,7 @@ import { membershipsService } from './memberships/memberships.service.ts';
 import { membershipsStore } from './memberships/memberships.store.ts';
 import { makeMetrics, measureRequests } from './http/metrics.ts';
 import { measureSnapshot } from './http/snapshot-metrics.ts';
+import { measureStreams } from './http/stream-metrics.ts';
 import { batchesStore } from './imports/batches.store.ts';
 import { carryOut } from './imports/carrying-out.service.ts';
 import { importRoutes } from './imports/imports.routes.ts';
@@ -99,6 +106,7 @@ export interface AppOptions {
   readonly requestLog?: RequestLogOptions;
   /** Nothing depends on it. Default: off. */
   readonly housekeeping?: (TaskOptions & RoundOptions) | 'off';
+  readonly streams?: StreamOptions;
 }
 
 export interface ImportOptions {
@@ -132,11 +140,16 @@ export async function buildApp(options: AppOptions) {
     stallMs = 60_000,
     requestLog = { slowMs: 1000, sample: 0.001 },
     housekeeping = 'off',
+    streams: streaming = {},
   } = options;
   const { clock } = database;
   const storedKeys = keysStore(database);
   // Longer than answers may be old, so that whoever asks while the database is down learns that it is the answer that is too old.
-  const keys = knownKeys(storedKeys, database, { maxStalenessMs: reading.maxStalenessSeconds * 2_000 });
+  const streams = eventStreams(streaming);
+  const keys = knownKeys(storedKeys, database, {
+    maxStalenessMs: reading.maxStalenessSeconds * 2_000,
+    onRevoked: streams.endOf,
+  });
   const admitted = admission({ find: keys.find, held: keys.inMemory, limits, trustsProxies: trustProxy.length > 0 });
   const definitions = definitionsStore(database);
   const facts = factsStore(database, definitions);
@@ -260,11 +273,36 @@ export async function buildApp(options: AppOptions) {
   await app.register(
     membersOverTimeRoutes(membersOverTimeService({ definitions, settled, counts: membersOverTimeStore(database) })),
   );
+  await app.register(followingChanges());
   await app.register(fileImports());
   await app.register(keyRoutes(keysService(storedKeys, keys.forget)));
   await app.register(operatingRoutes(obstaclesOf(database), load, metrics));
 
   return app;
+
+  function followingChanges() {
+    const store = happeningsStore(database);
+    const pages = pagesService(store, definitions);
+    const onFailure = logFailure('the stream of changes is interrupted; it goes on when the database answers');
+    const tail = tailService({
+      follow(onWake, refresh) {
+        const connect = (wake: () => void) =>
+          wakes.listen(() => {
+            onWake();
+            wake();
+          });
+        return follow({ connect, followed: [{ refresh }], onFailure, intervalMs });
+      },
+      store,
+      pages,
+      settled,
+      clock,
+    });
+    measureStreams(metrics.registry, streams.figures, tail.behindMs);
+    app.addHook('preClose', async () => streams.close());
+    app.addHook('onClose', () => tail.close());
+    return changeRoutes(changesService({ definitions, settled, pages, tail, onFailure }), streams);
+  }
 
   function fileImports() {
     const { maxBytes = 1_073_741_824, isRunner = true, batchSize } = importing;

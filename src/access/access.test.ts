@@ -29,6 +29,7 @@ const needs: Record<string, Scope | 'none'> = {
   'GET /v1/users/{user_id}/segments/{slug}': 'read',
   'GET /v1/users/{user_id}/memberships': 'read',
   'GET /v1/users/{user_id}/history': 'read',
+  'GET /v1/changes': 'read',
   'GET /v1/users/{user_id}/report': 'read',
   'GET /v1/reports/history': 'read',
   'GET /v1/downloads/{token}': 'none',
@@ -62,7 +63,8 @@ const urlOf = (path: string) =>
     .replace('{user_id}', '1')
     .replace('{id}', '1')
     .replace('{token}', 'x')
-    .replace('{name}', 'unheard-of') + (/history|report/.test(path) ? '?month=2025-11' : '');
+    .replace('{name}', 'unheard-of') +
+  (/history|report/.test(path) ? '?month=2025-11' : path === '/v1/changes' ? '?after=none' : ''); // else it would not end
 
 const revoked = newKey();
 before(async () => {

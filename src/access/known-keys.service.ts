@@ -2,12 +2,18 @@ import type { Database, DatabaseClient } from '../db/database.ts';
 import type { Key } from './key.ts';
 import type { KeysStore } from './keys.store.ts';
 
+export interface KnownKeysOptions {
+  readonly maxStalenessMs: number;
+  /** Told of which names no key lives any more: whoever was let in for long with such a one is to go. */
+  readonly onRevoked?: (isRevoked: (name: string) => boolean) => void;
+}
+
 /**
  * Every living key, held in memory by its hash, so that a request waits for no database. A key that memory does not know
  * is looked up, so one that another process has just made works at once; one that was revoked ends at once in the process
  * that revoked it, elsewhere when memory is refreshed. While the database is down memory goes on letting in whom it knows, up to the limit.
  */
-export function knownKeys(store: KeysStore, { clock }: Pick<Database, 'clock'>, { maxStalenessMs }: { maxStalenessMs: number }) {
+export function knownKeys(store: KeysStore, { clock }: Pick<Database, 'clock'>, { maxStalenessMs, onRevoked }: KnownKeysOptions) {
   let held: ReadonlyMap<string, Key> = new Map();
   let changes: number | undefined;
   let asOf = 0;
@@ -27,7 +33,10 @@ export function knownKeys(store: KeysStore, { clock }: Pick<Database, 'clock'>, 
     find: (sha256: string): Key | Promise<Key | null> => inMemory(sha256) ?? store.find(sha256),
 
     /** Told by who has revoked the key of that name: from now on it is asked for in the database. */
-    forget: (name: string): void => void ended.add(name),
+    forget(name: string): void {
+      ended.add(name);
+      onRevoked?.((other) => other === name);
+    },
 
     /** To be called at each wake and once a second. On a new connection all is loaded, as the database may be another one. */
     async refresh(client: DatabaseClient, isNew: boolean): Promise<void> {
@@ -40,6 +49,8 @@ export function knownKeys(store: KeysStore, { clock }: Pick<Database, 'clock'>, 
       held = loaded.living;
       changes = loaded.changes;
       asOf = loaded.asOf;
+      const names = new Set([...held.values()].map(({ name }) => name));
+      onRevoked?.((name) => !names.has(name));
     },
   };
 }

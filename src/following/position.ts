@@ -18,7 +18,8 @@ const beyondAll = '\u{7f}';
 /** Behind all that happens at a moment. */
 export const endOf = (at: Moment): Position => ({ at, userId: beyondAll, count: 0 });
 
-export const isEndOfMoment = ({ userId }: Position): boolean => userId === beyondAll;
+/** Behind all that happens to a user at a moment. */
+export const endOfUser = (at: Moment, userId: string): Position => ({ at, userId, count: 999_999_999 });
 
 /** Below 0 where the first lies before the second. */
 export function compare(a: Position, b: Position): number {
@@ -28,7 +29,7 @@ export function compare(a: Position, b: Position): number {
 
 /** As a stream tells it: `1795428000000:1:1000`, `1795428000000:1:` where it is of segments, `1795428000000` at the end of a moment. */
 export const positionText = (position: Position): string =>
-  isEndOfMoment(position) ? String(position.at) : `${position.at}:${position.count}:${position.userId}`;
+  position.userId === beyondAll ? String(position.at) : `${position.at}:${position.count}:${position.userId}`;
 
 const pattern = /^(0|[1-9]\d{0,14})(?::(0|[1-9]\d{0,8}):([!-~]{0,128}))?$/;
 

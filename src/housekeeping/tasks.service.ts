@@ -2,7 +2,7 @@ import type { DatabaseClient } from '../db/database.ts';
 import type { DefinitionsStore } from '../segments/definitions.store.ts';
 import type { Moment } from '../timeline/facts.ts';
 import { leftovers } from '../timeline/leftovers.ts';
-import { forgetForeignChanges, pruneChanges } from './log-pruning.store.ts';
+import { forgetForeignChanges, pruneChanges, prunePlannedStarts } from './log-pruning.store.ts';
 import { pruneImports } from './imports-pruning.store.ts';
 import { keptFrom, monthsAhead, startOf } from './months.ts';
 import { move, readUsers, usersCut, usersEnded, usersIn } from './moving.store.ts';
@@ -94,6 +94,7 @@ export function housekeepingTasks(definitions: DefinitionsStore, options: TaskOp
     { name: 'stays in deleted segments', steps: moving(usersInDeleted) },
     { name: 'stays that were cut', everyMs: 24 * hourMs, steps: moving(({ client }, moment) => usersCut(client, moment)) },
     { name: 'the log of changes', steps: ({ client }) => repeated(() => pruneChanges(client, changesHours)) },
+    { name: 'planned starts that are over', steps: ({ client }) => repeated(() => prunePlannedStarts(client)) },
     { name: 'changes of another server', steps: ({ client }) => repeated(() => forgetForeignChanges(client)) },
     { name: 'imports that are over', everyMs: hourMs, steps: ({ client }) => repeated(() => pruneImports(client)) },
     { name: 'history that is no longer kept', everyMs: hourMs, steps: dropHistory },

@@ -51,7 +51,8 @@ export function measureRequests(app: FastifyInstance, { requests }: Metrics) {
     const byMethod = new Map([route.method].flat().map((method) => [method, requests.of(method, route.url)]));
     route.onResponse = [
       (request, reply, done) => {
-        byMethod.get(request.method)!(reply.statusCode, elapsedMs(request, reply) / 1000);
+        if (!route.config?.isEndless || reply.statusCode >= 400)
+          byMethod.get(request.method)!(reply.statusCode, elapsedMs(request, reply) / 1000);
         done();
       },
       ...[route.onResponse ?? []].flat(),

@@ -16,6 +16,7 @@ export const problems = {
   idempotency_key_reused: [409, 'The Idempotency-Key belongs to another import'],
   key_exists: [409, 'The name was given to a key before'],
   history_dropped: [410, 'The moment lies before the history that is kept'],
+  position_gone: [410, 'The log of changes reaches no longer back to the position'],
   body_too_large: [413, 'The body is too large'],
   unsupported_media_type: [415, 'The body is not of a known type'],
   rate_limited: [429, 'Too many requests'],

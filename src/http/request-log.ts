@@ -1,6 +1,13 @@
 import type { FastifyBaseLogger, FastifyInstance, FastifyRequest } from 'fastify';
 import { elapsedMs } from './elapsed.ts';
 
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** The answer of this route is a stream that ends with its reader: it is as long as it is. */
+    isEndless?: boolean;
+  }
+}
+
 export interface RequestLogOptions {
   /** A request that took longer is a warning. In milliseconds. */
   readonly slowMs: number;
@@ -24,7 +31,7 @@ interface RequestLine {
 export function logRequests(app: FastifyInstance, logger: FastifyBaseLogger, options: RequestLogOptions) {
   const log = lineWriter(logger, options);
   app.addHook('onResponse', (request, reply, done) => {
-    log(elapsedMs(request, reply), reply.statusCode, () => lineOf(request));
+    if (!request.routeOptions.config?.isEndless) log(elapsedMs(request, reply), reply.statusCode, () => lineOf(request));
     done();
   });
 }

@@ -10,6 +10,8 @@ export async function age({ pool }: Database, seconds: number) {
        r as (update rollouts set from_at = from_at - $1, to_at = to_at - $1),
        m as (update memberships set starts_at = starts_at - $1, ends_at = ends_at - $1, since = since - $1),
        p as (update past_memberships set starts_at = starts_at - $1, ends_at = ends_at - $1, since = since - $1),
+       c as (update changes set at = at - $1),
+       q as (update planned_starts set starts_at = starts_at - $1),
        u as (update users set known_since = known_since - $1, revision = revision - $2)
      update definitions set version = version + 1, revision = revision - $2`.replaceAll('$1', '$1::interval'),
     [`${seconds} seconds`, seconds * 1_000_000],

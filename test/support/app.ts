@@ -50,6 +50,7 @@ export async function startApp(
     load?: AppOptions['load'];
     maxDownloads?: number;
     stallMs?: number;
+    streams?: AppOptions['streams'];
     tls?: AppOptions['tls'];
     trustProxy?: readonly string[];
     corsOrigins?: readonly string[];
@@ -73,6 +74,7 @@ export async function startApp(
       ...(options.tls && { tls: options.tls }),
       ...(options.trustProxy && { trustProxy: options.trustProxy }),
       ...(options.corsOrigins && { corsOrigins: options.corsOrigins }),
+      ...(options.streams && { streams: options.streams }),
       ...(options.limits && { limits: options.limits }),
       ...(options.load && { load: options.load }),
       ...(options.maxDownloads !== undefined && { maxDownloads: options.maxDownloads }),
