@@ -37,11 +37,18 @@ test(`whoever is cut and comes back, by whichever process, hears all that the hi
 
   let restarted = 0;
   for (let round = 0; round < rounds; round++) {
-    const until_ = performance.now() + 700;
-    const writers = Array.from({ length: 4 }, async () => {
-      while (performance.now() < until_) {
+    const writers = Array.from({ length: 6 }, async () => {
+      const giveUpAt = performance.now() + 5_000;
+      for (let done = 0; done < 12 && performance.now() < giveUpAt;) {
         const service = living()[random.below(living().length)];
-        if (service) await somethingRandom(service, random).catch(() => {}); // what breaks may have been done or not
+        // What breaks may have been done or not.
+        const isDone =
+          service &&
+          (await somethingRandom(service, random).then(
+            () => true,
+            () => false,
+          ));
+        if (isDone) done++;
         else await new Promise(setImmediate);
       }
     });
@@ -109,7 +116,7 @@ test(`whoever is cut and comes back, by whichever process, hears all that the hi
       assert.equal(lines[n], expected[n], `${filter}: event ${n} of ${expected.length}`);
     assert.equal(new Set(reader.events.map(({ id }) => id)).size, reader.events.length, 'no place twice');
     assert.ok(
-      reader.connections() > 2 && (filter !== '' || expected.length > 20 * rounds),
+      reader.connections() > 2 && (filter !== '' || expected.length > 15 * rounds),
       `${expected.length} events, ${reader.connections()} connections`,
     );
   }
