@@ -12,6 +12,7 @@ export function atOnce(max: number, what: string): AtOnce {
   let taken = 0;
   return {
     enter({ raw }) {
+      if (raw.closed) return; // nobody is there to be sent anything, and nothing would tell that it is over
       if (taken >= max)
         throw new Problem('overloaded', `This process is sending ${max} ${what} already; ask again.`, { isRoutine: true });
       taken++;

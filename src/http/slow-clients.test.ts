@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { type AddressInfo, connect, type Socket } from 'node:net';
 import { after, before, test } from 'node:test';
+import { setTimeout as wait } from 'node:timers/promises';
 import { connect as connectTls } from 'node:tls';
 import pino from 'pino';
 import { startApp, type TestApp } from '../../test/support/app.ts';
@@ -116,6 +117,18 @@ test('who goes away in the middle of an export leaves nothing behind', async () 
   await until(async () => (await exporting()) === 1, 'the export to run');
   socket.destroy();
   await until(async () => (await exporting()) === 0, 'the connection to be free');
+});
+
+test('who goes away before an export has begun leaves nothing behind either', async () => {
+  const patient = await another();
+  const held = `select from pg_stat_activity where datname = current_database() and (query like 'copy (%'
+    or query like 'set statement_timeout = 0; set enable_bitmapscan%')`;
+  for (let ms = 0; ms < 30; ms++) {
+    const { socket } = sends(get('/v1/segments/A/members', 'Accept: text/csv'), connect(patient));
+    await wait(ms % 15);
+    socket.destroy();
+  }
+  await until(async () => (await database.pool.query(held)).rowCount === 0, 'the connections to be free');
 });
 
 test('who does not read a report of everybody is cut, and its place is free again', async () => {

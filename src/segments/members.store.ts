@@ -39,17 +39,20 @@ export function membersStore({ pool, connect }: Database) {
 
     /**
      * All who are in by hand at the moment, an id a line in byte order, quoted as RFC 4180 asks: one read of one snapshot, as
-     * fast as it is taken. On a connection of its own, which is there when this returns and ends with the last line or when
-     * the reader leaves off.
+     * fast as it is taken. On a connection of its own, which is there when this returns and ends with the last line, or when
+     * the reader leaves off or is `gone`, be the first line asked for or not.
      */
-    async export(segmentId: number, moment: Moment): Promise<AsyncGenerator<Buffer>> {
+    async export(segmentId: number, moment: Moment, gone: AbortSignal): Promise<AsyncGenerator<Buffer>> {
       const client = await connect({ queryTimeoutMs: 0 });
+      const end = () => void client.end().catch(() => {}); // cuts what is under way
       try {
         await client.query(`set statement_timeout = 0; set enable_hashagg = off`);
       } catch (error) {
         await client.end().catch(() => {}); // what went wrong is known already
         throw error;
       }
+      if (gone.aborted) end();
+      else gone.addEventListener('abort', end);
       return linesOf(client, exportText(segmentId, momentText(moment)));
     },
   };

@@ -227,7 +227,9 @@ export function segmentRoutes(segments: SegmentsService, downloads: AtOnce): Fas
           const { slug } = request.params;
           if (request.method === 'HEAD') await segments.find(slug); // is refused as a GET is
           else downloads.enter(reply);
-          return csvFile(request, reply, `segmentd-${slug}.csv`, async () => withHeader(await segments.exportMembers(slug)));
+          return csvFile(request, reply, `segmentd-${slug}.csv`, async (gone) =>
+            withHeader(await segments.exportMembers(slug, gone)),
+          );
         }
         const [after] = cursor === undefined ? [''] : memberCursors.read(cursor);
         const found = await segments.members(request.params.slug, after, limit + 1);

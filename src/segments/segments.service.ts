@@ -214,9 +214,9 @@ export function segmentsService(
     },
 
     /** Everybody who is in by hand at this moment, as CSV without a header. 404 `segment_not_found`. */
-    async exportMembers(slug: string): Promise<AsyncIterable<Buffer>> {
+    async exportMembers(slug: string, gone: AbortSignal): Promise<AsyncIterable<Buffer>> {
       const { id } = living(await definitions.current(), slug);
-      return members.export(id, clock.now());
+      return members.export(id, clock.now(), gone);
     },
 
     /**
