@@ -98,7 +98,7 @@ function judge({ wish }: Case, { answers, ending }: Exchange, tally: Tally): str
     try {
       check(i === 0 ? wish.method : '', i === 0 ? target : '', answer);
     } catch (error) {
-      return `${(error as Error).message.slice(0, 600)}`;
+      return (error as Error).message.slice(0, 600);
     }
   }
   return undefined;

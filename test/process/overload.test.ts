@@ -35,10 +35,10 @@ const isRefusal = ({ status, text, retryAfter }: Heard) => status === 503 && /"o
 /** Health checks until the work is done; the slowest answer, in milliseconds. */
 async function slowestCheck(service: Service, work: Promise<unknown>): Promise<number> {
   const agent = new Agent({ keepAlive: true });
-  let isDone = false;
+  const progress = { isDone: false };
   let slowest = 0;
-  const done = work.finally(() => (isDone = true));
-  while (!isDone) {
+  const done = work.finally(() => (progress.isDone = true));
+  while (!progress.isDone) {
     const { status, ms } = await ask(service, agent, 'GET', '/healthz');
     assert.equal(status, 200);
     slowest = Math.max(slowest, ms);
@@ -112,11 +112,11 @@ test('ten of each kind of expensive request at once do not starve changes of sin
     ask(service, agent, 'GET', new URL(url).pathname),
     ask(service, agent, 'POST', '/v1/segments/A/imports?operation=add', file, text),
   ]).flat();
-  let isDone = false;
-  const all = Promise.all(expensive).finally(() => (isDone = true));
+  const progress = { isDone: false };
+  const all = Promise.all(expensive).finally(() => (progress.isDone = true));
   const changes: Heard[] = [];
   const changing = Array.from({ length: 4 }, async (_, worker) => {
-    for (let i = 0; !isDone || i < 5; i++)
+    for (let i = 0; !progress.isDone || i < 5; i++)
       changes.push(await ask(service, agent, 'PATCH', `/v1/users/own-${worker}-${i}/segments`, '{"add":["A"]}'));
   });
   const [heard] = await Promise.all([all, ...changing]);
