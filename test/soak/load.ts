@@ -21,7 +21,13 @@ const anyUser = () => `user-${Math.floor(Math.random() * users)}`;
 /** Mixed load of all kinds. Their data are bounded, so that what grows is not theirs. */
 export function worksOn(service: Service, count: (what: string) => void): Work[] {
   const ask = async (method: string, path: string, body?: string, headers: Record<string, string> = json): Promise<string> => {
-    const answer = await fetch(service.url + path, { method, headers, ...(body === undefined ? {} : { body }) });
+    const answer = await fetch(service.url + path, { method, headers, ...(body === undefined ? {} : { body }) }).catch(
+      () => undefined,
+    );
+    if (!answer) {
+      count('no answer');
+      return '{}';
+    }
     const text = await answer.text();
     count(`${answer.status}${answer.status === 503 ? ` ${(JSON.parse(text) as { code: string }).code}` : ''}`);
     return text;

@@ -77,6 +77,8 @@ test(`${minutes} minutes of mixed load: no growth of memory, handles or connecti
     [...statuses.keys()].filter((status) => status.startsWith('5') && status !== '503 overloaded'),
     [],
   );
+  const all = [...statuses.values()].reduce((sum, one) => sum + one, 0);
+  assert.ok((statuses.get('no answer') ?? 0) <= all / 1_000, 'a machine that others starve may lose one now and then');
   assert.doesNotMatch(service.output(), /"level":[56]0/, service.output().slice(-2_000));
 
   await watcher.end();
