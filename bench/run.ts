@@ -3,6 +3,7 @@ import { parseArgs } from 'node:util';
 import { changes } from './changes.ts';
 import { exactReads } from './exact-reads.ts';
 import { files, importMemory } from './files.ts';
+import { following } from './following.ts';
 import { lookup } from './lookup.ts';
 import { reads } from './reads.ts';
 import { report } from './report.ts';
@@ -21,6 +22,7 @@ const benchmarks: Readonly<Record<string, Benchmark>> = {
   files,
   'import-memory': importMemory,
   report,
+  following,
 };
 
 const help = `npm run bench -- [NAME...] [--rounds N] [--seconds N] [--users N]

@@ -65,6 +65,10 @@ interface Limits {
 export const runLoad = (tool: Tool, args: readonly string[], limits: Limits): Promise<string> =>
   runToEnd(tool, pinned('load', requireTool(tool), args), limits);
 
+/** The same for a script of ours that makes the load. */
+export const runLoadScript = (script: string, limits: Limits): Promise<string> =>
+  runToEnd(script, pinned('load', process.execPath, [pathOf(script)]), limits);
+
 /** The same for a script of ours that is itself what is measured, where the server under test would run. */
 export const runInProcess = (
   script: string,

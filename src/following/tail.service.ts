@@ -101,7 +101,10 @@ export function tailService({ follow, store, pages, settled, clock }: TailParts)
 
   const refresh = async (client: DatabaseClient, isNew: boolean) => {
     await closing; // of the one before
-    if (isNew) await store.prepare(client);
+    if (isNew) {
+      wanted = clock.now() + 1; // what was announced before this connection listened
+      await store.prepare(client);
+    }
     const upTo = await settled.look();
     try {
       const nextAt = await catchUp(client, upTo);

@@ -43,6 +43,23 @@ test('what is older than it is kept is dropped, up to the mark, and nothing else
   assert.deepEqual(await state(database), { left: ids.slice(3), below: ids[2]! + 1n });
 });
 
+test('with the log goes the mark by moment, and planned starts up to it', async () => {
+  const database = await cloneDatabase();
+  const { pool } = database;
+  const ids = await log(database, [30, 40, 25, 1]);
+  await pool.query(`insert into planned_starts select at, 'u' from changes`);
+  await pool.query(
+    `insert into planned_starts select clock_timestamp() + i * interval '1 minute', 'u' from generate_series(-2, 2) i`,
+  );
+  await pastAll(database, ids.at(-1)!);
+  await houseOf(database).tidy();
+  const { rows } = await pool.query<{ hours: number; planned: number }>(
+    `select round(extract(epoch from clock_timestamp() - up_to) / 3600)::integer as hours, (select count(*) from planned_starts) as planned
+      from changes_pruned`,
+  );
+  assert.deepEqual(rows, [{ hours: 25, planned: 6 }]);
+});
+
 test('thousands are dropped in batches', async () => {
   const database = await cloneDatabase();
   await database.pool.query(
@@ -82,4 +99,8 @@ test('a log that came with a dump of another server is forgotten, with its mark'
   await database.pool.query(`update changes_pruned set below = '8000000000000'`);
   await houseOf(database).tidy();
   assert.deepEqual(await state(database), { left: ids, below: 0n });
+  const { rowCount } = await database.pool.query(
+    `select from changes_pruned where up_to > clock_timestamp() - interval '3 hours'`,
+  );
+  assert.equal(rowCount, 1); // streams from before may have missed it
 });

@@ -13,20 +13,29 @@ const { values, positionals } = parseArgs({
     header: { type: 'string', short: 'H', multiple: true, default: [] },
     data: { type: 'string', short: 'd' },
     output: { type: 'string', short: 'o', default: '/dev/stdout' },
+    'no-buffer': { type: 'boolean', short: 'N' },
+    'max-time': { type: 'string', short: 'm' },
     'write-out': { type: 'string', short: 'w', default: '' },
   },
 });
-const { data, header, output } = values;
+const { data, header, output, 'max-time': maxSeconds } = values;
+const signal = maxSeconds === undefined ? null : AbortSignal.timeout(Number(maxSeconds) * 1000);
 
 for (const url of positionals.flatMap(expand)) {
   const answer = await fetch(url, {
     method: values.request ?? (data === undefined ? 'GET' : 'POST'),
+    signal,
     headers: header.map((line) => line.split(/: */, 2) as [string, string]),
     ...(data === undefined ? {} : { body: data }),
   });
-  const body = await answer.text();
-  if (output === '/dev/stdout') process.stdout.write(body);
-  else await writeFile(output, body);
+  if (output === '/dev/stdout') {
+    try {
+      for await (const piece of answer.body ?? []) process.stdout.write(piece);
+    } catch (error) {
+      if (!signal?.aborted) throw error;
+      process.exitCode = 28; // as curl does
+    }
+  } else await writeFile(output, await answer.text());
   process.stdout.write(values['write-out'].replaceAll('%{http_code}', String(answer.status)).replaceAll(String.raw`\n`, '\n'));
 }
 
