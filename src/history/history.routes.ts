@@ -227,5 +227,7 @@ function historyPosition(cursor: string) {
 function hostOf({ protocol, host }: FastifyRequest): string {
   if (!host) throw invalid('host', 'is missing, and PUBLIC_URL is not set: a link needs one of them.');
   // A proxy that is trusted may still hand on what its client said.
-  return `${protocol === 'https' ? 'https' : 'http'}://${host}`;
+  const origin = `${protocol === 'https' ? 'https' : 'http'}://${host}`;
+  if (!URL.canParse(origin) || /[/?#@\\]/.test(host)) throw invalid('host', 'is no host that a link could lead to.');
+  return origin;
 }

@@ -110,6 +110,17 @@ test('a link begins with the public address where one is set, else with the host
   assert.ok(publicLink.url.startsWith('https://segments.example/base/v1/downloads/'), publicLink.url);
 });
 
+test('no link is given to a host that no link can lead to', async () => {
+  for (const host of ['a b', '[::1', 'a/b#']) {
+    const { status, body } = await call('GET', '/v1/users/1/report?month=2025-11', undefined, { host });
+    assert.deepEqual(
+      [status, body.code, body.errors?.[0].path],
+      [400, 'invalid_request', 'host'],
+      `${host}: ${JSON.stringify(body)}`,
+    );
+  }
+});
+
 test('a link says when it ends, which is after the time that is set', async () => {
   const { as_of } = (await call('GET', '/v1/users/1/segments')).body;
   const { expires_at } = await linkOf('1000', 'month=2025-11');
