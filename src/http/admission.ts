@@ -51,7 +51,7 @@ export function admission({ find, held, limits, trustsProxies }: AdmissionParts)
    */
   function attempt(request: FastifyRequest, sha256: string, isProven: boolean): (wasFailure: boolean) => void {
     if (!failures) return () => {};
-    const network = networkOf(request.ip);
+    const network = networkOf(request.ip ?? ''); // of a client that has gone nothing is known
     if (isProven) return (wasFailure) => void (wasFailure && failures.take(network));
     const guess = `${network} ${sha256}`;
     if (attempts.has(guess)) return () => {};

@@ -50,9 +50,11 @@ const ofDatabase: Record<NonNullable<Failure>, [ProblemCode, string]> = {
 
 function toProblem(error: unknown): Problem {
   if (error instanceof Problem) return error;
+  const { code, statusCode, message } = (error ?? {}) as Partial<FastifyError>;
+  // A connection that broke, but the client's.
+  if (statusCode === 400 && code === 'ECONNRESET') return new Problem('invalid_request', 'The body broke off.', { cause: error });
   const failure = failureOf(error);
   if (failure) return new Problem(...ofDatabase[failure], { cause: error });
-  const { code, statusCode, message } = (error ?? {}) as Partial<FastifyError>;
   if (code === 'FST_ERR_CTP_BODY_TOO_LARGE') return new Problem('body_too_large', 'The body is larger than 1,048,576 bytes.');
   if (code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE') return new Problem('unsupported_media_type', 'Send application/json.');
   if (code === 'FST_ERR_BAD_URL') return new Problem('invalid_request', 'The path is not valid percent-encoded UTF-8.');

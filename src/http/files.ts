@@ -55,6 +55,7 @@ export async function* bytesOf(request: FastifyRequest, stallMs: number): AsyncG
   } catch (error) {
     if (error instanceof Error && 'code' in error && String(error.code).startsWith('Z_'))
       throw new Problem('invalid_request', 'The body is no gzip, or is cut short.', { cause: error });
+    if (!request.raw.complete) throw new Problem('invalid_request', 'The file broke off.', { cause: error });
     throw error;
   } finally {
     clearTimeout(watchdog);
