@@ -16,7 +16,7 @@ declare module 'fastify' {
 export interface LoadOptions {
   /** Requests that a process works on at a time. Default 1,000. */
   readonly maxRequests?: number;
-  /** How late its event loop may be on average, in milliseconds, in two samples in a row. Default 500. */
+  /** How late its event loop may be on average, in milliseconds, in two samples in a row; 0: as late as it likes. Default 500. */
   readonly maxDelayMs?: number;
   /** How often that is looked at. Default 1,000. */
   readonly sampleMs?: number;

@@ -76,7 +76,7 @@ export async function startApp(
       ...(options.corsOrigins && { corsOrigins: options.corsOrigins }),
       ...(options.streams && { streams: options.streams }),
       ...(options.limits && { limits: options.limits }),
-      ...(options.load && { load: options.load }),
+      load: { maxDelayMs: 0, ...options.load }, // a slow machine is no load
       ...(options.maxDownloads !== undefined && { maxDownloads: options.maxDownloads }),
       ...(options.stallMs !== undefined && { stallMs: options.stallMs }),
       ...(options.housekeeping && { housekeeping: options.housekeeping }),
