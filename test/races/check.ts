@@ -41,8 +41,12 @@ export async function brokenAcknowledgements(
   return found;
 }
 
-/** Whether the moment of the answer is that of its revision: else it changed nothing. */
-const isOwn = ({ answer }: Acknowledged) => momentOf(Number(answer.revision)) === Date.parse(answer.as_of);
+/**
+ * Whether it certainly made the change of its revision: somebody moved, at the moment of the revision. Who changed nothing may
+ * have looked in the very millisecond of the change that it rests on, which may be an import's.
+ */
+const isOwn = ({ answer }: Acknowledged) =>
+  answer.added.length + answer.removed.length > 0 && momentOf(Number(answer.revision)) === Date.parse(answer.as_of);
 
 async function wrongOf(call: Call, { userId, named, answer }: Acknowledged): Promise<string | undefined> {
   const at = momentOf(Number(answer.revision));
