@@ -2,7 +2,6 @@ import type { Database } from '../../src/db/database.ts';
 import { pastStayColumns, stayColumns, type StayRow, toStay } from '../../src/reading/facts.store.ts';
 import { parseRanges } from '../../src/segments/definitions.store.ts';
 import type { Moment, Segment, Stay } from '../../src/timeline/facts.ts';
-import { momentOf } from '../../src/timeline/revision.ts';
 
 /**
  * Triggers that write down each row that a transaction begins and ends, in that transaction. The tables alone do not tell
@@ -108,8 +107,8 @@ export async function usersOf({ pool }: Database, userIds: readonly string[]): P
         userId,
         {
           changes: told,
-          current: list(current as never),
-          past: list(past as never),
+          current: list(current),
+          past: list(past),
           revision: revisions.get(userId)?.[0]?.revision ?? null,
         },
       ];
@@ -168,35 +167,6 @@ export async function definitionsChanges({ pool }: Database): Promise<Definition
   }));
 }
 
-/** A job of an import, as it ended. */
-export interface Job {
-  readonly id: string;
-  readonly key: string;
-  readonly segmentId: number;
-  readonly operation: 'add' | 'remove' | 'replace';
-  readonly endsAt: Moment;
-  readonly replaceInGroup: boolean;
-  readonly createdBy: string;
-  readonly createdAt: Moment;
-  readonly state: string;
-  readonly error: string | null;
-  readonly received: number;
-  readonly applied: number;
-  readonly unchanged: number;
-  readonly rejected: number;
-  readonly removed: number;
-}
-
-/** Those whose file was received whole. */
-export async function jobsOf({ pool }: Database): Promise<Job[]> {
-  const { rows } = await pool.query<Job>(
-    `select i.import_id as id, k.key, i.segment_id as "segmentId", i.operation, i.ends_at as "endsAt", i.replace_in_group as "replaceInGroup",
-        i.created_by as "createdBy", i.created_at as "createdAt", i.state, i.error, i.received, i.applied, i.unchanged, i.rejected, i.removed
-      from imports i join import_keys k using (import_id)`,
-  );
-  return rows;
-}
-
 /** Everybody of whom anything is written down. */
 export async function everybody({ pool }: Database): Promise<string[]> {
   const { rows } = await pool.query<{ user_id: string }>(
@@ -204,6 +174,3 @@ export async function everybody({ pool }: Database): Promise<string[]> {
   );
   return rows.map(({ user_id }) => user_id);
 }
-
-export const changeMoments = (changes: readonly { readonly revision: number }[]): Moment[] =>
-  changes.map(({ revision }) => momentOf(revision));

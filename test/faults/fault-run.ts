@@ -2,7 +2,7 @@ import { randomSource } from '../model/random-history.ts';
 import { until } from '../support/service.ts';
 import { type Findings, check } from './check/check.ts';
 import { type Counts, runClient } from './client.ts';
-import { strikeAll } from './faults.ts';
+import { strikeAll } from './striking.ts';
 import { ask, hangUp } from './http.ts';
 import { openLog, type ReadRecord } from './log.ts';
 import { type Plant, plantIn, plantTree } from './plants.ts';
@@ -17,6 +17,8 @@ export interface RunOptions {
   /** A bug to be planted, to see it found. */
   readonly plant?: Plant;
   readonly log?: (line: string) => void;
+  /** Ends the run early, with what it has started. */
+  readonly signal?: AbortSignal;
 }
 
 export interface RunReport extends Findings {
@@ -35,9 +37,10 @@ export async function runFaults({
   seed,
   operations,
   faults,
-  clients = 32,
+  clients = 96,
   plant,
   log = () => {},
+  signal,
 }: RunOptions): Promise<RunReport> {
   await using stack = new AsyncDisposableStack();
   const root = plant?.kind === 'source' ? await plantTree(stack, plant) : new URL('../../', import.meta.url);
@@ -63,6 +66,7 @@ export async function runFaults({
   let middle = 0;
   const due = async (n: number) => {
     const isThere = () => {
+      signal?.throwIfAborted();
       const surprises = around.services.flatMap(({ process }) => process.surprises);
       if (surprises.length > 0) throw new Error(surprises.join('; '));
       return counts.done >= (operations * (n + 0.5)) / faults;
@@ -74,22 +78,14 @@ export async function runFaults({
   let struck: ReadonlyMap<string, number>;
   try {
     struck = await strikeAll(around, randomSource(seed), faults, due, log);
-    await until(() => counts.done >= operations, 'the clients to end', 600_000);
+    await until(() => signal?.aborted === true || counts.done >= operations, 'the clients to end', 600_000);
+    signal?.throwIfAborted();
   } catch (error) {
     log(`the run failed: ${String(error)}`);
     throw error;
   } finally {
     isOver = true;
     await Promise.all(running);
-  }
-  if (process.env.FAULT_CPU) {
-    const { execSync } = await import('node:child_process');
-    log(JSON.stringify(process.cpuUsage()));
-    log(
-      execSync(
-        `ps -eo pid,cputime,args | grep -E 'faults/src/main|segmentd-clusters|data/segmentd|postgres:' | grep -v grep | cut -c1-110`,
-      ).toString(),
-    );
   }
   await around.healthy();
   await importsOver(around);

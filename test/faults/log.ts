@@ -63,7 +63,8 @@ export interface WhyRecord extends Asked {
 export interface HistoryRecord extends Asked {
   readonly kind: 'history';
   readonly userId: string;
-  readonly period: readonly [from: number, to: number];
+  /** The start of the period; it has no end. */
+  readonly since: number;
   /** The texts of the events, each as `eventText` makes it. */
   readonly answer: { readonly events: readonly string[]; readonly to: number; readonly hasMore: boolean };
 }

@@ -16,25 +16,27 @@ export async function openNetwork(atEnd: (end: () => Promise<void>) => void, pat
 
   /** In the order in which it came, whatever the delays are. */
   const pass = (from: Socket, to: Socket) => {
-    let last: Promise<void> | undefined;
-    const wait = async (ms: number) => {
-      if (ms > 0) await new Promise((resolve) => setTimeout(resolve, ms));
-      if (isSwallowing) await new Promise<void>((resolve) => held.push(resolve));
-    };
-    from.on('data', (piece) => {
-      const ms = delayMs();
-      if (!last && ms === 0 && !isSwallowing) {
-        if (!to.write(piece)) {
-          from.pause();
-          to.once('drain', () => from.resume());
-        }
-        return;
+    const underWay: { piece: Buffer; dueAt: number }[] = [];
+    let isDelivering = false;
+    const deliver = async () => {
+      isDelivering = true;
+      for (let next = underWay.shift(); next; next = underWay.shift()) {
+        const ms = next.dueAt - performance.now();
+        if (ms > 0) await new Promise((resolve) => setTimeout(resolve, ms));
+        if (isSwallowing) await new Promise<void>((resolve) => held.push(resolve));
+        to.write(next.piece);
       }
-      const mine = (last ?? Promise.resolve()).then(() => wait(ms)).then(() => void to.write(piece));
-      last = mine;
-      void mine.then(() => {
-        if (last === mine) last = undefined;
-      });
+      isDelivering = false;
+    };
+    from.on('data', (piece: Buffer) => {
+      const ms = delayMs();
+      if (isDelivering || ms > 0 || isSwallowing) {
+        underWay.push({ piece, dueAt: performance.now() + ms });
+        if (!isDelivering) void deliver();
+      } else if (!to.write(piece)) {
+        from.pause();
+        to.once('drain', () => from.resume());
+      }
     });
   };
 

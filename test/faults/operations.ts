@@ -1,5 +1,5 @@
 import type { WantedChange } from '../../src/memberships/command.ts';
-import { randomSource } from '../model/random-history.ts';
+import type { randomSource } from '../model/random-history.ts';
 
 export type Random = ReturnType<typeof randomSource>;
 
@@ -17,6 +17,8 @@ export type Operation =
       readonly userIds: readonly string[];
       readonly how: 'default' | 'last' | 'min';
       readonly isLookup: boolean;
+      /** About whom the client has changed last; with `min` at that revision. */
+      /** Of whom the client changed last; with `min` at the revision of its own change. */
       readonly isOwn: boolean;
     }
   | { readonly kind: 'at'; readonly userId: string; readonly ago: number }
@@ -38,7 +40,7 @@ export type Operation =
       readonly startsIn?: number;
     };
 
-const hot = Array.from({ length: 16 }, (_, i) => `hot-${i}`);
+const hot = Array.from({ length: 40 }, (_, i) => `hot-${i}`);
 const coldCount = 4_000;
 
 /** Without a percentage, with one, in a group, and deleted and made again all the time. */
@@ -56,7 +58,13 @@ export const firstSegments = all.map((slug) => ({
   exclusive_group: grouped.includes(slug) ? group : null,
 }));
 
-const userOf = (random: Random): string => (random.chance(0.5) ? random.one(hot) : `cold-${random.below(coldCount)}`);
+/** Of these somebody is always being changed, so a moment just passed may still gain a change. */
+const hottest = hot.slice(0, 4);
+
+const userOf = (random: Random): string => {
+  const [isHot, isHottest, cold] = [random.chance(0.5), random.chance(0.5), `cold-${random.below(coldCount)}`];
+  return isHot ? random.one(isHottest ? hottest : hot) : cold;
+};
 
 const kinds = [
   ...Array<'change'>(38).fill('change'),
@@ -73,12 +81,15 @@ export function randomOperation(random: Random, actor: string, n: number): Opera
   const kind = random.one(kinds);
   const userId = userOf(random);
   if (kind === 'change') return randomChange(random, userId);
-  if (kind === 'read') return { kind, userIds: [userId], how: freshness(random), isLookup: false, isOwn: random.chance(0.7) };
+  if (kind === 'read') return { kind, userIds: [userId], how: freshness(random), isLookup: false, isOwn: random.chance(0.5) };
   if (kind === 'lookup') {
     const userIds = [...new Set(Array.from({ length: 2 + random.below(6) }, () => userOf(random)))];
-    return { kind: 'read', userIds, how: freshness(random), isLookup: true, isOwn: random.chance(0.7) };
+    return { kind: 'read', userIds, how: freshness(random), isLookup: true, isOwn: random.chance(0.5) };
   }
-  if (kind === 'at') return { kind, userId, ago: random.chance(0.7) ? random.below(5) : random.below(20_000) };
+  if (kind === 'at') {
+    const [isRecent, recently, ago, recent] = [random.chance(0.7), random.below(4), random.below(20_000), random.one(hottest)];
+    return isRecent ? { kind, userId: recent, ago: recently } : { kind, userId, ago };
+  }
   if (kind === 'why') return { kind, userId, slug: random.one(all), ...(random.chance(0.3) ? { ago: random.below(2_000) } : {}) };
   if (kind === 'history') return { kind, userId, ago: random.one([500, 3_000, 20_000]) };
   return random.chance(0.4) ? randomImport(random, `${actor}-${n}`) : randomSegment(random);

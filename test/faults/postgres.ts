@@ -6,8 +6,6 @@ import pg from 'pg';
 import { type ClusterServer, openClusters } from '../support/clusters.ts';
 import { until } from '../support/service.ts';
 
-export type Pair = Awaited<ReturnType<typeof openPair>>;
-
 /** As in production: what is acknowledged is on disk. WAL is kept for a standby that is being made. */
 const durable = ['fsync=on', 'full_page_writes=on', 'synchronous_commit=on', 'wal_keep_size=2GB', 'max_wal_size=1GB'];
 
@@ -105,7 +103,7 @@ export async function openPair(atEnd: (end: () => Promise<void>) => void) {
     async failOver(how: 'immediate' | 'kill') {
       const old = primary;
       await old.stop(how);
-      const [row] = await ask<{ is_done: boolean }>('select pg_promote(true, 60) as is_done', standby!);
+      const [row] = await ask<{ is_done: boolean }>('select pg_promote(true, 60) as is_done', standby);
       if (!row!.is_done) throw new Error('the standby was not promoted');
       primary = standby!;
       standby = undefined;

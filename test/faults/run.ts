@@ -3,7 +3,7 @@ import { runFaults } from './fault-run.ts';
 import { plants } from './plants.ts';
 import { reportText } from './report.ts';
 
-const help = `npm run test:faults -- [--seed N] [--operations 200000] [--faults 50] [--clients 32] [--plant NAME or all]
+const help = `npm run test:faults -- [--seed N] [--operations 200000] [--faults 50] [--clients 96] [--plant NAME or all]
 
 Runs clients against two processes of the service while it and its surroundings are hurt, then checks what they were told.
 The seed is printed; with it and the same numbers the same operations and faults come again. --plant plants a bug first, and
@@ -25,6 +25,9 @@ const number = (text: string | undefined, otherwise: number) => {
   if (!Number.isSafeInteger(given) || given < 1) throw new Error(`${text} is no whole number above 0`);
   return given;
 };
+const stopping = new AbortController();
+for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => stopping.abort(new Error(`stopped by ${name}`)));
+const { signal } = stopping;
 const print = (line: string) => process.stdout.write(`${line}\n`);
 
 if (values.help) print(help);
@@ -36,9 +39,9 @@ async function runLong(): Promise<boolean> {
   const options = {
     operations: number(values.operations, 200_000),
     faults: number(values.faults, 50),
-    clients: number(values.clients, 32),
+    clients: number(values.clients, 96),
   };
-  const report = await runFaults({ seed, ...options, log: print });
+  const report = await runFaults({ seed, ...options, signal, log: print });
   print(reportText(report));
   return report.violations.size === 0 && report.lost === 0;
 }
@@ -51,11 +54,11 @@ async function runPlanted(name: string): Promise<boolean> {
   for (const plant of chosen) {
     const seed = number(values.seed, Date.now() % 1_000_000);
     const options = {
-      operations: number(values.operations, 15_000),
+      operations: number(values.operations, 5_000),
       faults: number(values.faults, 14),
-      clients: number(values.clients, 32),
+      clients: number(values.clients, 96),
     };
-    const report = await runFaults({ seed, ...options, plant });
+    const report = await runFaults({ seed, ...options, signal, plant });
     const isFound = report.violations.size > 0;
     areFound &&= isFound;
     print(`\n${plant.name}: ${isFound ? 'found' : 'NOT FOUND'}\n${reportText(report)}`);

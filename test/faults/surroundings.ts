@@ -25,7 +25,7 @@ export const poolSize = 8;
  * database with its standby; Redis. All of it ends with `stack`.
  */
 export async function openSurroundings(stack: AsyncDisposableStack, root: URL) {
-  const atEnd = (end: () => Promise<void>) => void stack.defer(end);
+  const atEnd = (end: () => Promise<void>) => stack.defer(end);
   const folder = await mkdtemp(join(tmpdir(), 'segmentd-faults-'));
   await chmod(folder, 0o755);
   atEnd(() => rm(folder, { recursive: true, force: true, maxRetries: 5 }));

@@ -4,7 +4,7 @@ import type { Moment, Segment } from '../../../src/timeline/facts.ts';
 import { momentOf } from '../../../src/timeline/revision.ts';
 import type { DefinitionsChange } from '../audit.ts';
 import type { SegmentRecord } from '../log.ts';
-import type { Report } from './reads.ts';
+import type { Report } from './report.ts';
 import { Acknowledgements, type DefinitionsTimeline } from './timeline.ts';
 
 /** Each change of the definitions by one request, as `explainChanges` does for users. How many are lost. */

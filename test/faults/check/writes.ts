@@ -5,9 +5,10 @@ import { type Command, decide, type Decision } from '../../../src/timeline/decid
 import type { Facts, Moment } from '../../../src/timeline/facts.ts';
 import { momentOf } from '../../../src/timeline/revision.ts';
 import { segmentsAt } from '../../../src/timeline/segments-at.ts';
-import type { Job } from '../audit.ts';
+import type { Job } from '../jobs.ts';
 import type { ChangeRecord } from '../log.ts';
-import type { ExactRead, Report } from './reads.ts';
+import type { ExactRead } from './exact-reads.ts';
+import { type Report, sameTexts } from './report.ts';
 import { Acknowledgements, sameStays, type UserTimeline } from './timeline.ts';
 
 /** An import as its client saw it, and as it ended. */
@@ -15,7 +16,7 @@ export interface KnownJob extends Job {
   readonly users: ReadonlySet<string>;
   readonly doneAt: Moment;
   /** Changes that only it explains: of its rows, and of those whom its file lacks. */
-  readonly explained: { rows: number; leavers: number };
+  readonly explained: { readonly rows: Set<string>; readonly leavers: Set<string> };
 }
 
 /** A request whose fate its client does not know is not carried out any later than this. */
@@ -39,8 +40,6 @@ function decisionBehind(user: UserTimeline, n: number, facts: Facts, command: Co
   return sameStays(current, user.stays(n)) && sameStays(past, user.changes[n - 1]!.past) ? decision : undefined;
 }
 
-const same = (some: readonly string[], others: readonly string[]) => JSON.stringify(some) === JSON.stringify(others);
-
 /** Whether the answer says what the n-th change of the user did. */
 function tells(
   user: UserTimeline,
@@ -51,10 +50,10 @@ function tells(
   const moment = user.moments[n - 1]!;
   const after = segmentsAt(user.facts(n, user.definitions.upTo(moment)), moment);
   return (
-    same(added, answer.added) &&
-    same(removed, answer.removed) &&
-    same(unchanged, answer.unchanged) &&
-    same(after, answer.segments)
+    sameTexts(added, answer.added) &&
+    sameTexts(removed, answer.removed) &&
+    sameTexts(unchanged, answer.unchanged) &&
+    sameTexts(after, answer.segments)
   );
 }
 
@@ -109,8 +108,7 @@ export function explainChanges(
     const job = jobs.find((one) => isOfJob(user, n, factsBefore(n), one));
     if (job) {
       explained.set(n, job.doneAt);
-      if (job.users.has(user.userId)) job.explained.rows++;
-      else job.explained.leavers++;
+      explainedBy(user, job).add(user.userId);
       continue;
     }
     const i = open.findIndex(
@@ -128,10 +126,15 @@ export function explainChanges(
   return { reads, lost };
 }
 
+/** Whom of a job's rows, or of those whom its file lacks, a change is explained by it. */
+const explainedBy = ({ userId }: UserTimeline, { users, explained }: KnownJob) =>
+  users.has(userId) ? explained.rows : explained.leavers;
+
 function isOfJob(user: UserTimeline, n: number, facts: Facts, job: KnownJob): boolean {
   const moment = user.moments[n - 1]!;
-  if (moment < job.createdAt) return false;
+  if (moment < job.createdAt || moment > (job.finishedAt ?? Infinity)) return false;
   const isRow = job.users.has(user.userId);
+  if (explainedBy(user, job).has(user.userId)) return false; // it changes nobody twice
   if (!isRow && job.operation !== 'replace') return false;
   const segment = facts.definitions.byId.get(job.segmentId);
   if (!segment) return false;
@@ -159,10 +162,10 @@ function unchangedRead(record: ChangeRecord): ExactRead {
       if ('refused' in decision || decision.endings.length + decision.beginnings.length > 0) return false;
       return (
         Math.max(facts.revision ?? 0, facts.definitions.revision) === answer.revision &&
-        same(decision.added, answer.added) &&
-        same(decision.removed, answer.removed) &&
-        same(decision.unchanged, answer.unchanged) &&
-        same(segmentsAt(facts, at), answer.segments)
+        sameTexts(decision.added, answer.added) &&
+        sameTexts(decision.removed, answer.removed) &&
+        sameTexts(decision.unchanged, answer.unchanged) &&
+        sameTexts(segmentsAt(facts, at), answer.segments)
       );
     },
   };
