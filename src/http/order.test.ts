@@ -39,8 +39,25 @@ const bodies: Record<string, unknown> = {
   'POST /v1/keys': { name: 'made', scope: 'read' },
 };
 const headersOf = (path: string): Record<string, string> => (path.endsWith('A/imports') ? { 'content-type': 'text/plain' } : {});
-const needed = (path: string) =>
-  /history|report/.test(path) ? 'month=2025-11&' : path.endsWith('A/imports') ? 'operation=add&' : '';
+const values: Record<string, string> = {
+  month: '2025-11',
+  timezone: 'UTC',
+  at: '2025-11-01T00:00:00Z',
+  from: '2025-11-01T00:00:00Z',
+  to: '2025-11-02T00:00:00Z',
+  min_revision: '5',
+  cursor: 'x',
+  prefix: 'A',
+  operation: 'add',
+  state: 'done',
+  segment: 'A',
+};
+/** Parameters without which a path is refused, but for one that is given otherwise. */
+const needed = (path: string, given?: string) => {
+  const names = path.endsWith('/timeline') ? ['from', 'to'] : path.endsWith('A/imports') ? ['operation'] : [];
+  if (/history|report/.test(path) && given !== 'from' && given !== 'to') names.push('month');
+  return names.map((name) => (name === given ? '' : `${name}=${values[name]}&`)).join('');
+};
 
 for (const { method, path } of operations.filter(({ path }) => path.startsWith('/v1/'))) {
   test(`${method} ${path} refuses a parameter that it does not know, and does nothing`, async () => {
@@ -59,24 +76,11 @@ test('what was refused for its parameters changed nothing', async () => {
   assert.equal((await call('GET', '/v1/users/1/segments')).body.segments, null);
 });
 
-const values: Record<string, string> = {
-  month: '2025-11',
-  timezone: 'UTC',
-  at: '2025-11-01T00:00:00Z',
-  from: '2025-11-01T00:00:00Z',
-  to: '2025-11-02T00:00:00Z',
-  min_revision: '5',
-  cursor: 'x',
-  prefix: 'A',
-  operation: 'add',
-  state: 'done',
-  segment: 'A',
-};
 for (const { method, path, query } of operations) {
   for (const { name, schema } of query) {
     test(`${method} ${path} takes ${name} once`, async () => {
       const value = values[name] ?? (schema.type === 'boolean' ? 'true' : '5');
-      const rest = ['month', 'from', 'to', 'operation'].includes(name) ? '' : needed(path);
+      const rest = needed(path, name);
       const { status, body } = await call(
         method,
         `${path}?${rest}${name}=${value}&${name}=${value}`,
