@@ -2,23 +2,25 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { request } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
-import { test } from 'node:test';
+import { test, type TestContext } from 'node:test';
 import { setImmediate as nextTick } from 'node:timers/promises';
 import { type Answer, startApp } from '../../test/support/app.ts';
-import type { TestDatabase } from '../../test/support/database.ts';
+import { cloneDatabase, type TestDatabase } from '../../test/support/database.ts';
 import { until } from '../../test/support/service.ts';
 
-/** Whoever reads or writes memberships waits until it is let go. */
-async function holdUp({ pool }: TestDatabase) {
-  const holder = await pool.connect();
+/** On a busy machine a test may take longer than a wait for the database otherwise may. */
+const patientDatabase = () => cloneDatabase({ limits: { statementMs: 60_000, lockMs: 60_000, idleInTransactionMs: 60_000 } });
+
+/** Whoever reads or writes memberships waits until it is let go, at the latest when the test is over. */
+async function holdUp(t: TestContext, database: TestDatabase) {
+  const { pool } = database;
+  const holder = await database.connect();
+  t.after(() => holder.end());
   await holder.query('begin; lock table memberships in access exclusive mode');
   const waiting = `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;
   return {
     waiting: async () => (await pool.query(waiting)).rowCount!,
-    async release() {
-      await holder.query('commit');
-      holder.release();
-    },
+    release: () => holder.query('commit'),
   };
 }
 
@@ -28,10 +30,10 @@ const isRefused = ({ status, body, headers }: Answer) => {
   assert.match(body.detail, /Nothing was changed; ask again\.$/);
 };
 
-test('above the number of requests that it works on at a time the process refuses at once, and goes on by itself', async () => {
-  const { as, call, database } = await startApp({ load: { maxRequests: 2 } });
+test('above the number of requests that it works on at a time the process refuses at once, and goes on by itself', async (t) => {
+  const { as, call, database } = await startApp({ database: await patientDatabase(), load: { maxRequests: 2 } });
   await call('POST', '/v1/segments', { slug: 'A' });
-  const { waiting, release } = await holdUp(database);
+  const { waiting, release } = await holdUp(t, database);
   const exact = '/v1/users/1/segments?last_revision=true';
   const first = [call('GET', exact), call('PATCH', '/v1/users/2/segments', { add: ['A'] })];
   await until(async () => (await waiting()) > 0, 'the first ones to wait for the database');
@@ -64,8 +66,9 @@ test('above the number of requests that it works on at a time the process refuse
   assert.equal(figure(await call('GET', '/metrics'), 'segmentd_requests_under_way'), 0);
 });
 
-test('what memory holds is answered still, what has to be waited for is not', async () => {
-  const { app, call, database, keys } = await startApp({ load: { maxRequests: 1 }, reading: { cache: 'snapshot' } });
+test('what memory holds is answered still, what has to be waited for is not', async (t) => {
+  const database = await patientDatabase();
+  const { app, call, keys } = await startApp({ database, load: { maxRequests: 1 }, reading: { cache: 'snapshot' } });
   await call('POST', '/v1/segments', { slug: 'A' });
   await call('PATCH', '/v1/users/1/segments', { add: ['A'] });
   await app.listen({ port: 0 });
@@ -81,7 +84,7 @@ test('what memory holds is answered still, what has to be waited for is not', as
   await until(isLoaded, 'memory to be loaded');
   await get('/v1/users/1/segments'); // only a key that came before is let in past the framework
 
-  const { waiting, release } = await holdUp(database);
+  const { waiting, release } = await holdUp(t, database);
   const first = get('/v1/users/1/segments?last_revision=true');
   await until(async () => (await waiting()) > 0, 'the first one to wait for the database');
   assert.deepEqual((await get('/v1/users/1/segments')).body.segments, ['A']);
@@ -92,8 +95,8 @@ test('what memory holds is answered still, what has to be waited for is not', as
   assert.equal((await get('/v1/users/2/segments?last_revision=true')).status, 200);
 });
 
-test('who breaks off a body, or goes away before the answer, keeps nobody else out', async () => {
-  const { app, call, database, keys } = await startApp({ load: { maxRequests: 1 } });
+test('who breaks off a body, or goes away before the answer, keeps nobody else out', async (t) => {
+  const { app, call, database, keys } = await startApp({ database: await patientDatabase(), load: { maxRequests: 1 } });
   await call('POST', '/v1/segments', { slug: 'A' });
   await app.listen({ port: 0 });
   const { port } = app.server.address() as AddressInfo;
@@ -107,7 +110,7 @@ test('who breaks off a body, or goes away before the answer, keeps nobody else o
   half.destroy();
   await until(async () => (await underWay()) === 0, 'it to be forgotten');
 
-  const { waiting, release } = await holdUp(database);
+  const { waiting, release } = await holdUp(t, database);
   const gone = connect(port).on('error', () => {});
   gone.write(`${head(13)}{"add":["A"]}`);
   await until(async () => (await waiting()) > 0, 'the request to wait for the database');

@@ -16,7 +16,7 @@ declare module 'fastify' {
 export interface LoadOptions {
   /** Requests that a process works on at a time. Default 1,000. */
   readonly maxRequests?: number;
-  /** How late its event loop may be on average, in milliseconds, in two samples in a row; 0: as late as it likes. Default 500. */
+  /** How late its event loop may be on average, in milliseconds, in two samples in a row; 0: as late as it likes. Default 1,000. */
   readonly maxDelayMs?: number;
   /** How often that is looked at. Default 1,000. */
   readonly sampleMs?: number;
@@ -36,7 +36,7 @@ const tellMs = 10_000;
  * then, since a line for each would be one more load.
  */
 export async function shedLoad(app: FastifyInstance, options: LoadOptions, metrics: Metrics, logger: FastifyBaseLogger) {
-  const { maxRequests = 1_000, maxDelayMs = 500, sampleMs = 1_000 } = options;
+  const { maxRequests = 1_000, maxDelayMs = 1_000, sampleMs = 1_000 } = options;
   let underWay = 0;
   let toldAt = -Infinity;
   /** Samples in a row in which it was late. One alone is a single long piece of work, such as the start, and no load. */

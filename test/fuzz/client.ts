@@ -80,6 +80,10 @@ function readAnswer(bytes: Buffer, isHead: boolean): { answer: Heard; length: nu
   const start = headEnd + 4;
   if (isHead || status < 200 || status === 204 || status === 304)
     return { answer: { status, headers, body: Buffer.alloc(0) }, length: start };
+  if (headers.get('content-type')?.startsWith('text/event-stream')) {
+    headers.set('connection', 'close'); // it has no end: its head is the answer
+    return { answer: { status, headers, body: Buffer.alloc(0) }, length: bytes.length };
+  }
   if (headers.get('transfer-encoding') === 'chunked') {
     const chunked = readChunks(bytes, start);
     return chunked && { answer: { status, headers, body: chunked.body }, length: chunked.end };
