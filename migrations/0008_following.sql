@@ -2,6 +2,10 @@
 -- from their facts. Commands are found by `changes`, ends to come by `memberships_by_end`; here is the rest. See
 -- docs/decisions/0021.
 
+-- No writer between what stands by now and the function below. First of all, as everywhere: a writer holds the gate when it
+-- comes to the tables, and one that waited for the index while this waited for the gate would be a deadlock.
+lock table gate in exclusive mode;
+
 -- Ends by themselves, once their rows were moved. Only these are in it, so a change that ends something costs nothing more.
 create index past_memberships_by_end on past_memberships (ends_at, user_id) where ended_cause = 'ttl';
 
@@ -12,7 +16,6 @@ create table planned_starts (
   user_id   text collate "C" not null,
   primary key (starts_at, user_id)
 );
-lock table gate in exclusive mode;                 -- no writer between what stands by now and the function below
 insert into planned_starts select distinct starts_at, user_id from memberships where starts_at > clock_timestamp();
 
 -- The log reaches back to behind this moment: whoever stands there or before must know that something may be missing.

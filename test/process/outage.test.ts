@@ -7,7 +7,7 @@ import { openEmbeddedPostgres } from '../../src/db/embedded/embedded.ts';
 import { findRedis } from '../support/redis.ts';
 import { type Service, startService, until } from '../support/service.ts';
 
-const limitSeconds = 3;
+const limitSeconds = 6;
 const redis = await findRedis();
 const nearby: [cache: string, env: Record<string, string>, skip: string | false][] = [
   ['snapshot', {}, false],
@@ -29,7 +29,7 @@ for (const [cache, env, skip] of nearby) {
       await put(service, 'POST', '/v1/segments', { slug: 'A' }, 201);
       await put(service, 'POST', '/v1/segments', { slug: 'B' }, 201);
       await put(service, 'PATCH', '/v1/users/1000/segments', { add: ['A'] }, 200);
-      const soon = new Date(Date.now() + 1_500).toISOString();
+      const soon = new Date(Date.now() + 3_000).toISOString();
       await put(service, 'PATCH', '/v1/users/1000/segments', { add: ['B'], expires_at: soon }, 200);
       if (cache === 'snapshot') await until(() => isFromMemory(service), 'the snapshot');
       assert.deepEqual(await segments(service), ['A', 'B']);
@@ -45,7 +45,7 @@ for (const [cache, env, skip] of nearby) {
       assert.deepEqual(refusal(ended.refused), [503, 'stale_read_refused', '2']);
       const lookup = await service.send('POST', '/v1/lookup', { user_ids: ['1000'] });
       assert.deepEqual(refusal(lookup), [503, 'stale_read_refused', '2']);
-      assert.ok(performance.now() - stoppedAt > 1_000, 'it refused long before the limit');
+      assert.ok(performance.now() - stoppedAt > 2_000, 'it refused long before the limit');
 
       await server.start();
       await until(
