@@ -42,25 +42,29 @@ export function admission({ find, held, limits, trustsProxies }: AdmissionParts)
     return forwarded === undefined ? (socket.remoteAddress ?? '') : `${socket.remoteAddress} ${String(forwarded)}`;
   };
 
-  /** Networks and hashes that are being looked up. */
-  const attempts = new Set<string>();
+  const guessing = guessesUnderWay();
 
   /**
    * Counts as a failure from the start, so that guesses sent at once are counted at once; what is answered says later
-   * whether it was one. The same key sent at once is one guess: a process that has just started holds no key in memory.
+   * whether it was one. The same key sent at once is one guess. Where all that may fail are still being looked up, the next
+   * one waits for them: a process that has just started holds no key in memory, and the keys of all who come through one
+   * address then may all be right.
    */
-  function attempt(request: FastifyRequest, sha256: string, isProven: boolean): (wasFailure: boolean) => void {
+  function attempt(request: FastifyRequest, sha256: string, isProven: boolean): MaybePromise<Settle> {
     if (!failures) return () => {};
     const network = networkOf(request.ip ?? ''); // of a client that has gone nothing is known
-    if (isProven) return (wasFailure) => void (wasFailure && failures.take(network));
-    const guess = `${network} ${sha256}`;
-    if (attempts.has(guess)) return () => {};
+    if (isProven) return (outcome) => void (outcome === 'failed' && failures.take(network));
+    if (guessing.has(network, sha256)) return () => {};
     const waitMs = failures.take(network);
-    if (waitMs > 0) throw tooMany(`Too many keys from ${network} were not known.`, waitMs);
-    attempts.add(guess);
-    return (wasFailure) => {
-      attempts.delete(guess);
-      if (!wasFailure) failures.giveBack(network);
+    if (waitMs > 0) {
+      const next = guessing.next(network);
+      if (!next) throw tooMany(`Too many keys from ${network} were not known.`, waitMs);
+      return next.then(() => attempt(request, sha256, isProven));
+    }
+    const end = guessing.begin(network, sha256);
+    return (outcome, error) => {
+      if (outcome !== 'failed') failures.giveBack(network);
+      end(error);
     };
   }
 
@@ -76,9 +80,8 @@ export function admission({ find, held, limits, trustsProxies }: AdmissionParts)
       const place = placeOf(request.raw);
       const sha256 = proven.hashOf(authorization) ?? hashOf(authorization);
       const isProven = proven.has(authorization, place);
-      const settle = attempt(request, sha256, isProven);
-      const judge = (key: Key | null) => {
-        settle(key === null);
+      const judge = (settle: Settle, key: Key | null) => {
+        settle(key ? 'right' : 'failed');
         if (!key) {
           proven.delete(authorization);
           throw new Problem('unauthorized', 'The key is not known, or was revoked.');
@@ -88,12 +91,19 @@ export function admission({ find, held, limits, trustsProxies }: AdmissionParts)
         if (covers(key.scope, scope)) return key;
         throw new Problem('forbidden', `This needs a key with the scope ${scope}; ${key.name} has ${key.scope}.`);
       };
-      const found = find(sha256);
-      if (!(found instanceof Promise)) return judge(found);
-      return found.then(judge, (error: unknown) => {
-        settle(false);
-        throw error;
-      });
+      const lookUp = (settle: Settle): MaybePromise<Key> => {
+        const found = find(sha256);
+        if (!(found instanceof Promise)) return judge(settle, found);
+        return found.then(
+          (key) => judge(settle, key),
+          (error: unknown) => {
+            settle('unanswered', error);
+            throw error;
+          },
+        );
+      };
+      const begun = attempt(request, sha256, isProven);
+      return begun instanceof Promise ? begun.then(lookUp) : lookUp(begun);
     },
 
     /** Whether a request is let in at once: a key that came before from the same place, lives, has the scope and is within its rate. */
@@ -104,6 +114,40 @@ export function admission({ find, held, limits, trustsProxies }: AdmissionParts)
       return key !== undefined && covers(key.scope, scope) && rates.isWithin(raw, key, scope);
     },
   };
+}
+
+/** To be called once it is known what became of a guess; with the reason where nobody answered. */
+type Settle = (outcome: 'right' | 'failed' | 'unanswered', error?: unknown) => void;
+
+/** The keys that are being looked up, by the network that sent them. */
+function guessesUnderWay() {
+  const all = new Map<string, { hashes: Set<string>; next: PromiseWithResolvers<void> }>();
+  return {
+    has: (network: string, sha256: string): boolean => all.get(network)?.hashes.has(sha256) ?? false,
+
+    /** When the next one of the network is over; fails with it where the database does not answer. `undefined`: there is none. */
+    next: (network: string): Promise<void> | undefined => all.get(network)?.next.promise,
+
+    begin(network: string, sha256: string): (error?: unknown) => void {
+      const own = all.get(network) ?? { hashes: new Set<string>(), next: awaited() };
+      all.set(network, own);
+      own.hashes.add(sha256);
+      return (error) => {
+        own.hashes.delete(sha256);
+        const { resolve, reject } = own.next;
+        own.next = awaited();
+        if (own.hashes.size === 0) all.delete(network);
+        if (error === undefined) resolve();
+        else reject(error);
+      };
+    },
+  };
+}
+
+function awaited(): PromiseWithResolvers<void> {
+  const one = Promise.withResolvers<void>();
+  one.promise.catch(() => {}); // there need be nobody who waits
+  return one;
 }
 
 function hashOf(authorization: string): string {

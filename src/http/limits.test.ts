@@ -124,6 +124,37 @@ test('a right key is let in as often as it comes at once, also before memory kno
   assert.deepEqual(statuses(answers), Array(30).fill(200));
 });
 
+test('more right keys than may be wrong, at once in a process that knows none: all are let in, and a wrong one counts', async () => {
+  const { ask, as, app, database } = await listening({ failedKeysPerMinute: 5 });
+  const names = Array.from({ length: 24 }, (_, i) => `many-${i}`);
+  const made = await Promise.all(names.map((name) => as('admin')('POST', '/v1/keys', { name, scope: 'read' })));
+  const keys = made.map(({ body }) => body.key as string);
+  let arrived = 0;
+  app.server.prependListener('request', () => arrived++);
+  const { pool } = database;
+  const query = pool.query.bind(pool) as (...args: unknown[]) => Promise<unknown>;
+  Object.assign(pool, {
+    query: async (...args: unknown[]) => {
+      if ((args[0] as { name?: string }).name === 'keys.find') await until(() => arrived >= 25, 'all to come');
+      return query(...args);
+    },
+  });
+  const [wrong, ...right] = await Promise.all([newKey(), ...keys].map((key) => ask(key)));
+  assert.deepEqual(statuses(right), Array(24).fill(200));
+  assert.equal(wrong!.status, 401);
+  assert.deepEqual(statuses(await several(5, () => ask(newKey()))), [401, 401, 401, 401, 429]);
+});
+
+test('who waits for others to be looked up is told with them that the database does not answer', async () => {
+  const { ask, database } = await listening({ failedKeysPerMinute: 2 });
+  const { pool } = database;
+  const { query } = pool;
+  Object.assign(pool, { query: async () => Promise.reject(Object.assign(new Error('down'), { code: 'ECONNREFUSED' })) });
+  const answers = await Promise.all(Array.from({ length: 10 }, () => ask(newKey())));
+  assert.deepEqual(statuses(answers), Array(10).fill(503));
+  Object.assign(pool, { query });
+});
+
 test('right keys are no failures, however many, nor is a database that does not answer', async () => {
   const { ask, keys, database } = await listening({ failedKeysPerMinute: 2 });
   for (const key of [keys.read, keys.write, keys.admin, keys.evaluate]) await several(3, () => ask(key, '/v1/key'));

@@ -182,3 +182,26 @@ for (const [what, changes, record, expected, lost] of [
     assert.deepEqual([names, answer.lost], [expected, lost]);
   });
 }
+
+test('a change that changes nothing tells what holds just after a membership has ended by itself', () => {
+  const ending = { ...stayOf(1, 1_000), endsAt: at(1_500) };
+  const user = timelines([change(1_000, [ending])]);
+  const record: ChangeRecord = {
+    ...asked(1_495, 1_510),
+    kind: 'change',
+    userId: 'u',
+    wanted: { remove: ['A'] },
+    answer: { segments: [], asOf: at(1_496), revision: revision(1_000), added: [], removed: [], unchanged: ['A'] },
+  };
+  const told = (answer: Partial<NonNullable<ChangeRecord['answer']>>) => {
+    const names: string[] = [];
+    const report = (name: string) => void names.push(name);
+    const { reads } = explainChanges(user, [{ ...record, answer: { ...record.answer!, ...answer } }], [], report);
+    user.acknowledged = new Acknowledgements([[1, at(1_010)]]);
+    checkExactReads(user, reads, report);
+    return names.filter((name) => name !== 'unasked');
+  };
+  assert.deepEqual(told({}), []);
+  assert.deepEqual(told({ removed: ['A'], unchanged: [] }), [], 'at the very moment');
+  assert.deepEqual(told({ segments: ['A'] }), ['exact read']);
+});

@@ -27,6 +27,8 @@ export interface ExactRead {
   readonly revision?: number;
   /** More moments at which the answer may change. */
   readonly turns?: readonly Moment[];
+  /** Whether it compares the instant before with the moment: what happens at a moment is another answer one millisecond later. */
+  readonly compares?: boolean;
   readonly answers: (facts: Facts, moment: Moment) => boolean;
 }
 
@@ -74,7 +76,8 @@ function firstCut(user: UserTimeline, read: ExactRead, low: number, high: number
     const facts = user.factsAt(cut, read.withPast);
     const from = Math.max(read.judgedFrom, user.cuts[cut - 1] ?? -Infinity); // what is in the snapshot had come
     const turns = (read.turns ?? []).filter((moment) => moment > from && moment <= read.judgedTo);
-    if ([...momentsWithin(facts, from, read.judgedTo), ...turns].some((moment) => read.answers(facts, moment))) return cut;
+    const moments = [...momentsWithin(facts, from, read.judgedTo), ...turns];
+    if (moments.some((moment) => read.answers(facts, moment) || (read.compares && read.answers(facts, moment + 1)))) return cut;
   }
   return undefined;
 }

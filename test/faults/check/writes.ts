@@ -156,6 +156,7 @@ function unchangedRead(record: ChangeRecord): ExactRead {
     judgedFrom: answer.asOf,
     judgedTo: gotAt,
     turns: turnsOf(commandOfRecord(record)),
+    compares: true,
     answers(facts, moment) {
       const at = judged(facts, moment);
       const decision = decide(facts, commandOfRecord(record), at);
