@@ -15,7 +15,8 @@ const moments = Array.from({ length: horizon + 20 }, (_, moment) => moment);
 /** Plans begin up to a horizon after the last command. */
 const everMoments = Array.from({ length: present + horizon + 1 }, (_, moment) => moment);
 const decidedAt = fc.integer({ min: present, max: horizon });
-const runs = { numRuns: 3_000 };
+// MODEL_RUNS: so many of each.
+const runs = { numRuns: Number(process.env.MODEL_RUNS ?? 3_000) };
 /** Of what few commands are about. */
 const fewRuns = { numRuns: 300 };
 

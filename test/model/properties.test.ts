@@ -13,7 +13,8 @@ import { cancelled, created, deleted, grouped, patched, rated, scheduled } from 
 // The invariants of ARCHITECTURE.md, over whatever people may have asked for.
 
 const slugs = ['A', 'B'];
-const runs = { numRuns: 2_000 };
+// MODEL_RUNS: so many of each.
+const runs = { numRuns: Number(process.env.MODEL_RUNS ?? 2_000) };
 
 test('invariant 1: what counts of a user and segment never overlaps, none is empty, and at most one is planned', () => {
   fc.assert(

@@ -1,0 +1,108 @@
+import { spawn } from 'node:child_process';
+import { cp, glob, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { randomSource } from '../model/random-history.ts';
+import { equivalentTo } from './equivalents.ts';
+import { type Mutant, mutantText, mutated } from './mutant.ts';
+import { sqlMutants } from './sql-mutants.ts';
+import { type Stage, type Target, targets } from './targets.ts';
+import { typescriptMutants } from './typescript-mutants.ts';
+
+const help = `npm run test:mutants -- [--target NAME] [--file PART] [--lines 10-20] [--sample N] [--seed 1]
+
+Changes one thing of the source at a time, in a copy, and runs the tests that should notice. Prints who survives, and the
+score of each file. --file: files whose path has it. --lines: mutants of those lines. --sample: so many of each file, by chance.
+Targets: ${targets.map(({ name }) => name).join(', ')}.
+`;
+
+/** Longer than this no group of tests takes of sound source; a mutant that loops is noticed by it. */
+const stageLimitMs = 300_000;
+const root = fileURLToPath(new URL('../../', import.meta.url));
+
+const { values } = parseArgs({
+  options: {
+    target: { type: 'string' },
+    file: { type: 'string' },
+    lines: { type: 'string' },
+    sample: { type: 'string' },
+    seed: { type: 'string', default: '1' },
+    help: { type: 'boolean' },
+  },
+});
+const print = (line: string) => process.stdout.write(`${line}\n`);
+
+if (values.help) print(help);
+else await runAll();
+
+async function runAll(): Promise<void> {
+  const chosen = targets.filter(({ name }) => values.target === undefined || name === values.target);
+  if (chosen.length === 0) throw new Error(`there is no target ${values.target}`);
+  const folder = await mkdtemp(join(tmpdir(), 'segmentd-mutants-'));
+  try {
+    for (const name of ['src', 'test', 'migrations', 'docs', 'package.json'])
+      await cp(join(root, name), join(folder, name), { recursive: true });
+    await symlink(join(root, 'node_modules'), join(folder, 'node_modules'));
+    for (const target of chosen)
+      for (const file of target.files) if (file.includes(values.file ?? '')) await runFile(folder, target, file);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+async function runFile(folder: string, target: Target, file: string): Promise<void> {
+  const text = await readFile(join(root, file), 'utf8');
+  const all = file.endsWith('.sql') ? sqlMutants(text, target.functions ?? []) : typescriptMutants(file, text);
+  const [first = 1, last = first] = values.lines?.split('-').map(Number) ?? [1, Infinity];
+  const isWithin = (mutant: Mutant) => {
+    const line = text.slice(0, mutant.start).split('\n').length;
+    return first <= line && line <= last;
+  };
+  const looked = all.filter((mutant) => isWithin(mutant) && !equivalentTo(file, text, mutant));
+  const sample = sampled(looked);
+  let survivors = 0;
+  for (const mutant of sample) {
+    await writeFile(join(folder, file), mutated(text, mutant));
+    if (await isNoticed(folder, target.stages)) continue;
+    survivors++;
+    print(`survives  ${file}:${mutantText(text, mutant)}`);
+  }
+  await writeFile(join(folder, file), text);
+  const score = Math.round((100 * (sample.length - survivors)) / Math.max(sample.length, 1));
+  print(`${file}: ${sample.length - survivors} of ${sample.length} noticed (${score} %); ${all.length - looked.length} left out`);
+}
+
+function sampled(mutants: Mutant[]): Mutant[] {
+  if (values.sample === undefined) return mutants;
+  const random = randomSource(Number(values.seed));
+  const left = [...mutants];
+  const sample: Mutant[] = [];
+  while (left.length > 0 && sample.length < Number(values.sample)) sample.push(...left.splice(random.below(left.length), 1));
+  return sample.sort((a, b) => a.start - b.start);
+}
+
+async function isNoticed(folder: string, stages: readonly Stage[]): Promise<boolean> {
+  for (const stage of stages) if (!(await passes(folder, stage))) return true;
+  return false;
+}
+
+async function passes(folder: string, { tests, env, isOnDatabase = false }: Stage): Promise<boolean> {
+  const files = await Array.fromAsync(glob([...tests], { cwd: folder }));
+  if (files.length === 0) throw new Error(`there is no test ${tests.join(' ')}`);
+  const options = isOnDatabase ? ['--test-global-setup=./test/support/global-setup.ts'] : ['--test-isolation=none'];
+  const child = spawn(process.execPath, ['--test', ...options, ...files], {
+    cwd: folder,
+    env: { ...process.env, ...env },
+    stdio: 'ignore',
+    detached: true,
+  });
+  const stopAll = () => process.kill(-child.pid!, 'SIGKILL');
+  const timer = setTimeout(stopAll, stageLimitMs);
+  process.once('exit', stopAll);
+  const code = await new Promise((resolve) => child.once('exit', resolve));
+  clearTimeout(timer);
+  process.removeListener('exit', stopAll);
+  return code === 0;
+}
