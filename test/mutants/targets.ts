@@ -36,7 +36,6 @@ export const targets: readonly Target[] = [
       { tests: ['src/timeline/*.test.ts'] },
       agreement(2_000),
       { tests: ['test/model/properties.test.ts', 'test/model/decisions.test.ts'], env: { MODEL_RUNS: '300' } },
-      onDatabase('src/imports/*.test.ts', 'src/history/*.test.ts'),
       agreement(30_000),
     ],
   },
@@ -56,7 +55,7 @@ export const targets: readonly Target[] = [
     files: ['src/memberships/command.ts', 'src/segments/shares.ts', 'src/imports/deciding.ts'],
     stages: [
       { tests: ['src/memberships/command.test.ts', 'src/segments/shares.test.ts'] },
-      onDatabase('src/memberships/*.test.ts', 'src/segments/*.test.ts', 'src/imports/*.test.ts'),
+      onDatabase('src/memberships/*.test.ts', 'src/segments/*.test.ts', 'src/imports/imports.routes.test.ts'),
     ],
   },
   {
@@ -81,6 +80,6 @@ export const targets: readonly Target[] = [
     name: 'import-function',
     files: ['migrations/0007_even_batches.sql'],
     functions: ['apply_import_batch'],
-    stages: [onDatabase('src/imports/*.test.ts'), onDatabase('test/process/*import*.test.ts', 'test/races/*.test.ts')],
+    stages: [onDatabase('src/imports/imports.routes.test.ts'), onDatabase('test/races/*.test.ts')],
   },
 ];
