@@ -7,6 +7,7 @@ import {
   created,
   decided,
   deleted,
+  grouped,
   missing,
   rated,
   reaching,
@@ -215,4 +216,11 @@ test('a plan that is taken back in the moment of its start lets nothing go on th
   const facts = told(inGroup(0, 'A'), inGroup(1, 'B'), added(10, 'B'), added(11, 'B', { startsAt: 20, end: { ttl: 4 } }));
   const { added: entered, removed: left } = decided(facts, asked({ add: ['A'], remove: ['B'] }), 20);
   assert.deepEqual([entered, left], [['A'], ['B']]);
+});
+
+test('those of which a group made room come after the named ones, sorted by their slugs', () => {
+  const segments = [grouped(0, 'Z', 'G'), grouped(1, 'A', 'G'), grouped(2, 'B', 'H'), grouped(3, 'Y', 'H'), created(4, 'M')];
+  const facts = told(...segments, added(10, 'Z'), added(11, 'B'), added(12, 'M'));
+  const { removed: left } = decided(facts, asked({ add: ['A', 'Y'], remove: ['M'], replaceInGroup: true }), 20);
+  assert.deepEqual(left, ['M', 'B', 'Z']);
 });
