@@ -171,6 +171,23 @@ test('several ends of several users at the last settled moment are all told, whe
   await compareAll();
 });
 
+test('what happened is told also when the clock of the database was set back behind it', async () => {
+  const database = await cloneDatabase();
+  const { pool } = database;
+  await pool.query(`select create_segment((select version from definitions), 0, 'infinity', 'A', '', 'A', null, '{}', 'ann')`);
+  const [begun, ended, settled] = [now + 600_000, now + 601_000, now + 602_000];
+  await pool.query(`insert into users values ('u', $1, $2)`, [momentText(begun), ended * 1000]);
+  for (const at of [begun, ended])
+    await pool.query(`insert into changes values (pg_current_xact_id(), $1, '{u}')`, [momentText(at)]);
+  await pool.query(
+    `insert into past_memberships select 'u', segment_id, $1, $2, $1, false, 'ann', 'request', 'ann', 'request' from segments`,
+    [momentText(begun), momentText(ended)],
+  );
+  const pages = pagesService(happeningsStore(database), definitionsStore(database));
+  const { batch } = await pages.readApart(endOf(begun - 1), settled);
+  assert.deepEqual(linesOf(batch), ['["u","A","add"]', '["u","A","remove"]']);
+});
+
 test('whoever stands where the log was dropped, or the history, is told so, and nobody after', async () => {
   const database = await cloneDatabase();
   const pages = pagesService(happeningsStore(database), definitionsStore(database));

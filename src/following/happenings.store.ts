@@ -82,7 +82,8 @@ const inOrder = (at: string) => `order by ${at}, user_id limit $4`;
 /**
  * Who from the place on has a stay that began or ended: by a command (the log of changes), by its end (among the current ones,
  * or moved since), or by a planned start. Each by its index, in order, the first so many of each; so the first so many of all
- * are among them. Of these the stays, those that ended from there on too: of the past only the months since.
+ * are among them. Of these the stays, those that ended from there on too: of the past only the months since, up to the present
+ * one, which a clock that was set back may tell to be an earlier one than that of the settled moment.
  * In one statement, so in one snapshot: a stay that is being moved is seen in one of the two tables, and who misses rows that
  * were dropped sees the mark that was raised with that.
  */
@@ -109,4 +110,4 @@ const readText = `with picked as materialized (
         select ${stayColumns} from memberships m where m.user_id = u.user_id
         union all
         select ${pastStayColumns} from past_memberships m
-         where m.user_id = u.user_id and m.ends_at >= $1 and m.ends_at <= now() + interval '1 minute') m) x on true`;
+         where m.user_id = u.user_id and m.ends_at >= $1 and m.ends_at <= greatest(now(), $3) + interval '1 minute') m) x on true`;
