@@ -29,10 +29,10 @@ export function membersOverTimeService({ definitions, settled, counts }: Members
      * slug that no segment ever bore, 400 for a period yet to come, 410 `history_dropped`.
      */
     async between(slug: string, { from, to }: Period, points: number): Promise<MembersAt[]> {
-      const known = await definitions.current();
-      refuseUnknown(known, slug);
       const until = Math.min(to, await settled.upToNow(to));
       if (from > until) throw invalid('from', `lies in the future: ${momentText(from)} is after ${momentText(until)}.`);
+      const known = await definitions.current(); // only now: a life may have begun while it waited
+      refuseUnknown(known, slug);
       const moments = spread(from, until, points);
       const lives = known.bySlug.get(slug)!.filter(({ createdAt, deletedAt }) => createdAt <= until && deletedAt > from);
       const { counts: members, keptFrom } = await counts.count(

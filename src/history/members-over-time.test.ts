@@ -135,3 +135,30 @@ test('moments are as far apart as whole milliseconds allow', () => {
   assert.deepEqual(spread(0, 10, 4), [0, 3, 7, 10]);
   assert.deepEqual(spread(0, 1, 3), [0, 1, 1]);
 });
+
+test('counts a life of the slug that begins while what is under way is waited for', async () => {
+  await call('POST', '/v1/segments', { slug: 'AGAIN' });
+  await call('DELETE', '/v1/segments/AGAIN');
+  const settled = settledStore(database);
+  const upToNow = async (to?: Moment) => {
+    await call('POST', '/v1/segments', { slug: 'AGAIN' });
+    await call('PATCH', '/v1/users/again/segments', { add: ['AGAIN'] });
+    return settled.upToNow(to);
+  };
+  const service = membersOverTimeService({
+    definitions: definitionsStore(database),
+    settled: { ...settled, upToNow },
+    counts: membersOverTimeStore(database),
+  });
+  const [from, to] = [Date.now() - 60_000, Date.now() + 60_000];
+  const points = await service.between('AGAIN', { from, to }, 2);
+  assert.deepEqual(
+    points.map(({ members }) => members),
+    [0, 1],
+  );
+});
+
+test('a period yet to come is refused before a slug that no segment bore is', async () => {
+  const { status, body } = await timeline('NOWHERE', 'from=9998-01-01T00:00:00Z&to=9999-01-01T00:00:00Z');
+  assert.deepEqual([status, body.code], [400, 'invalid_request']);
+});
