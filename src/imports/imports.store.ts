@@ -227,9 +227,11 @@ const claimText = `update imports set owner = $1, lease_until = clock_timestamp(
 const renewText = `update imports set lease_until = clock_timestamp() + $3::interval
   where import_id = $1 and owner = $2 and state in ('receiving', 'running')`;
 
+/** What was accepted is not interrupted any more, also where the answer to that was lost: it goes on. */
 const finishText = `update imports set state = $3, error = $4, finished_at = date_trunc('milliseconds', clock_timestamp())
   where import_id = $1 and ($2::uuid is null or owner = $2) and state in ('receiving', 'running')
-    and ($4 is distinct from 'interrupted' or $2 is not null or lease_until < clock_timestamp()) returning ${columns}`;
+    and ($4 is distinct from 'interrupted' or state = 'receiving' and ($2 is not null or lease_until < clock_timestamp()))
+  returning ${columns}`;
 
 interface ImportRow {
   import_id: string;
