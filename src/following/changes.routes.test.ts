@@ -244,3 +244,16 @@ test('what the log no longer reaches back to is gone, also where planned starts 
   assert.deepEqual([refused.status, (JSON.parse(refused.text()) as { code: string }).code], [410, 'position_gone']);
   assert.equal((await database.pool.query('select from planned_starts')).rowCount, 0);
 });
+
+test('a key that is revoked while its stream is being opened ends it', async () => {
+  const admin = as('admin');
+  const { key } = (await admin('POST', '/v1/keys', { name: 'brief', scope: 'read' })).body as { key: string };
+  const holder = await database.connect();
+  await holder.query(`select pg_advisory_lock(hashtext('settled'))`);
+  const opening = follow('', {}, key);
+  await until(async () => /^segmentd_requests_under_way 1$/m.test((await as('read')('GET', '/metrics')).text), 'the request');
+  assert.equal((await admin('DELETE', '/v1/keys/brief')).status, 204);
+  await holder.end();
+  const stream = await opening;
+  await until(() => stream.isEnded(), 'the end of the stream');
+});

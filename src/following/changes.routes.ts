@@ -69,9 +69,13 @@ export function changeRoutes(changes: ChangesService, streams: EventStreams): Fa
             `must allow text/event-stream, which is all there is; got ${JSON.stringify(accept.slice(0, 60))}.`,
           );
         const from = [placeOf('last-event-id', lastId || undefined), placeOf('after', after)];
-        const connect = await changes.open(from[0] ?? from[1], { slug, userId });
+        const connecting = changes.open(from[0] ?? from[1], { slug, userId });
+        const isHead = request.method === 'HEAD';
+        const stream = isHead
+          ? await connecting.then(() => Readable.from([]))
+          : await streams.open(request.key!.name, connecting);
         void reply.type('text/event-stream').headers({ 'cache-control': 'no-store', 'x-accel-buffering': 'no' });
-        return request.method === 'HEAD' ? Readable.from([]) : streams.open(request.key!.name, connect);
+        return stream;
       },
     );
   };

@@ -12,7 +12,7 @@ async function serve(options: Parameters<typeof eventStreams>[0], connect: (read
   const streams = eventStreams(options);
   let closed = 0;
   const app = fastify();
-  app.get('/', (request, reply) => {
+  app.get('/', async (request, reply) => {
     const key = String(request.headers['x-key'] ?? 'key');
     const source = (reader: Reader) => ({
       take: () => undefined,
@@ -20,7 +20,8 @@ async function serve(options: Parameters<typeof eventStreams>[0], connect: (read
       close: () => void closed++,
       ...connect(reader),
     });
-    return reply.type('text/event-stream').send(streams.open(key, source));
+    void reply.type('text/event-stream');
+    return streams.open(key, Promise.resolve(source));
   });
   app.addHook('preClose', async () => streams.close());
   after(() => app.close());

@@ -44,6 +44,7 @@ const highWaterMark = 16_384;
  */
 export function eventStreams({ restMs = 15_000, stallMs = 30_000 }: StreamOptions = {}) {
   const open = new Set<EventStream>();
+  const opening = new Set<{ readonly keyName: string; isEnded: boolean }>();
   let timer: NodeJS.Timeout | undefined;
   let [bytes, cut] = [0, 0];
   let isClosing = false;
@@ -59,8 +60,11 @@ export function eventStreams({ restMs = 15_000, stallMs = 30_000 }: StreamOption
   };
 
   return {
-    /** A stream for a key, which ends with it. */
-    open(keyName: string, connect: (reader: Reader) => EventSource): Readable {
+    /** A stream for a key, which ends with it, also where that comes while its source is still being found. */
+    async open(keyName: string, finding: Promise<(reader: Reader) => EventSource>): Promise<Readable> {
+      const own = { keyName, isEnded: false };
+      opening.add(own);
+      const connect = await finding.finally(() => opening.delete(own));
       const stream = new EventStream(keyName, connect, {
         onSent: (count) => (bytes += count),
         onClose() {
@@ -72,13 +76,14 @@ export function eventStreams({ restMs = 15_000, stallMs = 30_000 }: StreamOption
       });
       open.add(stream);
       timer ??= setInterval(look, Math.min(1_000, restMs / 2, stallMs / 2));
-      if (isClosing) stream.end();
+      if (isClosing || own.isEnded) stream.end();
       return stream;
     },
 
     /** Ends the streams of these keys. */
     endOf(isEnded: (keyName: string) => boolean): void {
       for (const stream of open) if (isEnded(stream.keyName)) stream.end();
+      for (const one of opening) one.isEnded ||= isEnded(one.keyName);
     },
 
     /** Ends all, those that come too: a stop of the process waits for no reader. */
