@@ -191,6 +191,26 @@ test('an end that is not in the future is refused: the moment itself is too late
   assert.ok('added' in decide(facts, asked({ add: ['A'], end: until(20.001) }), 20_000));
 });
 
+test('a plan that does not start in the future, or ends no later than it starts, is refused', () => {
+  const facts = told(created(0, 'A'));
+  const plan = (start: number, end: Command['end']) => decide(facts, asked({ add: ['A'], start: start * second, end }), 20_000);
+  for (const start of [20, 19.999])
+    assert.deepEqual(plan(start, until(30)), { refused: 'start_not_future', start: start * second });
+  for (const end of [until(25), until(24.999)])
+    assert.deepEqual(plan(25, end), { refused: 'end_not_after_start', start: 25_000, end: end.moment });
+  for (const end of [until(25.001), ttl(1), { kind: 'never' }] as const) assert.ok('added' in plan(25, end));
+  assert.ok('added' in plan(20.001, { kind: 'never' }));
+});
+
+test('two of one group at once are in the way of each other, sorted, also where room is made for them', () => {
+  const facts = told(grouped(0, 'B', 'G'), grouped(1, 'A', 'G'));
+  for (const replaceInGroup of [true, false])
+    assert.deepEqual(decide(facts, asked({ add: ['B', 'A'], replaceInGroup }), 20_000), {
+      refused: 'group_conflict',
+      slugs: ['A', 'B'],
+    });
+});
+
 test('what is wrong with the request in itself is told before a slug that is not known', () => {
   const facts = told(created(0, 'A'));
   for (const end of [until(20), { kind: 'ttl', milliseconds: lastMoment }] as const) {
