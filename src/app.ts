@@ -306,24 +306,31 @@ export async function buildApp(options: AppOptions) {
 
   function fileImports() {
     const { maxBytes = 1_073_741_824, isRunner = true, batchSize } = importing;
-    const owner = randomUUID();
+    const receiver = randomUUID();
     const [imports, staging] = [importsStore(database), stagingStore(database)];
     let runner: ImportRunner | undefined;
     app.addHook('onReady', async () => {
       if (!isRunner) return;
       const batches = batchesStore(database, definitions);
-      const parts = { imports, staging, batches, clock, owner, nearby, onCommit: wakes.announce };
+      const parts = { imports, staging, batches, clock, nearby, onCommit: wakes.announce };
       runner = importRunner({
         imports,
         staging,
-        owner,
-        carryOut: (job, client, isClosing) =>
-          carryOut(job, client, isClosing, { ...parts, ...(batchSize === undefined ? {} : { batchSize }) }),
+        carryOut: (job, client, owner, isClosing) =>
+          carryOut(job, client, isClosing, { ...parts, owner, ...(batchSize === undefined ? {} : { batchSize }) }),
         onFailure: logFailure('an import was interrupted; it is taken up again'),
       });
     });
     app.addHook('onClose', () => runner?.close());
-    const service = importsService({ definitions, imports, staging, clock, owner, maxBytes, onAccepted: () => runner?.wake() });
+    const service = importsService({
+      definitions,
+      imports,
+      staging,
+      clock,
+      owner: receiver,
+      maxBytes,
+      onAccepted: () => runner?.wake(),
+    });
     return importRoutes(service, maxBytes, stallMs);
   }
 

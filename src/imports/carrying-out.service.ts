@@ -19,7 +19,7 @@ export interface CarryingOutOptions {
   readonly staging: StagingStore;
   readonly batches: BatchesStore;
   readonly clock: DatabaseClock;
-  /** Names this process among all that share the database: a UUID. */
+  /** Names who carries it out among all that share the database: a UUID. */
   readonly owner: string;
   /** What holds copies of facts: it is told what a batch changed. */
   readonly nearby?: HoldingReader | undefined;

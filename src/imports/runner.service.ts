@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import type { DatabaseClient } from '../db/database.ts';
 import { failureOf } from '../db/failures.ts';
 import type { Import, ImportsStore } from './imports.store.ts';
@@ -8,10 +9,8 @@ import { Stopped } from './stopped.ts';
 export interface RunnerOptions {
   readonly imports: ImportsStore;
   readonly staging: StagingStore;
-  /** Names this process among all that share the database: a UUID. */
-  readonly owner: string;
-  /** Does the work, on a connection of its own; ends early with `Stopped`. */
-  readonly carryOut: (job: Import, client: DatabaseClient, isClosing: () => boolean) => Promise<void>;
+  /** Does the work in the name of `owner`, on a connection of its own; ends early with `Stopped`. */
+  readonly carryOut: (job: Import, client: DatabaseClient, owner: string, isClosing: () => boolean) => Promise<void>;
   readonly onFailure: (error: unknown) => void;
 }
 
@@ -26,7 +25,7 @@ const maxAttempts = 10;
 
 /** Takes up what was received, here or elsewhere, and what another process has left, until it is closed. */
 export function importRunner(options: RunnerOptions) {
-  const { imports, staging, owner, carryOut, onFailure } = options;
+  const { imports, staging, carryOut, onFailure } = options;
   const closing = new AbortController();
   const isClosing = () => closing.signal.aborted;
   const sleepers = new Set<() => void>();
@@ -44,7 +43,7 @@ export function importRunner(options: RunnerOptions) {
       sleepers.add(end);
     });
 
-  const runOne = async (job: Import): Promise<void> => {
+  const runOne = async (job: Import, owner: string): Promise<void> => {
     const renewing = setInterval(() => void imports.renew(job.id, owner).catch(onFailure), renewMs);
     let client: DatabaseClient | undefined;
     try {
@@ -53,7 +52,7 @@ export function importRunner(options: RunnerOptions) {
         return;
       }
       client = await staging.open();
-      await carryOut(job, client, isClosing);
+      await carryOut(job, client, owner, isClosing);
     } catch (error) {
       if (!(error instanceof Stopped)) {
         onFailure(error);
@@ -67,11 +66,13 @@ export function importRunner(options: RunnerOptions) {
   };
 
   const work = async () => {
+    // Of each slot its own: a lease that ran out while the process stood still may be taken by the other one of this process.
+    const owner = randomUUID();
     while (!isClosing()) {
       try {
         const heard = wakes;
         const job = await imports.claim(owner);
-        if (job) await runOne(job);
+        if (job) await runOne(job, owner);
         else if (heard === wakes) await sleep(pollMs); // what was accepted since may have come too late for the look
       } catch (error) {
         if (!isClosing()) onFailure(error);
