@@ -17,7 +17,7 @@ import {
   withStays,
 } from '../../test/model/story.ts';
 import { type Command, decide, type Decision } from './decide.ts';
-import { type Facts, lastMoment } from './facts.ts';
+import { type Facts, lastMoment, type Stay } from './facts.ts';
 
 const everybody = 10_000;
 const until = (at: number) => ({ kind: 'at', moment: at * second }) as const;
@@ -150,6 +150,31 @@ test('a later add or remove of the pair replaces the plan, and what stands with 
     [30_000],
   );
   assert.deepEqual(planAlone.unchanged, ['A']);
+});
+
+test('a plan that begins no later than the present stay ends carries on its since; behind a gap or an exclusion it has its own', () => {
+  const since = (present: Stay, start: number) =>
+    decided(withStays(told(created(0, 'A')), present), asked({ add: ['A'], start: start * second }), 20).beginnings[0]!.since;
+  assert.deepEqual(
+    [29, 30, 31].map((start) => since(stay(10, 30), start)),
+    [10_000, 10_000, null],
+  );
+  assert.equal(since(stay(10, Infinity, { excluded: true }), 30), null);
+});
+
+test('a row of a file that takes the place of who is in leaves plans, and the end of who is in where it gives none', () => {
+  const planned = stay(60, 70);
+  const [isIn, isOut] = [[stay(10, 50), planned], [planned]].map((stays) => withStays(told(created(0, 'A')), ...stays));
+  const row = (facts: Facts, end: Command['end']) =>
+    decided(facts, asked({ add: ['A'], end, replacement: 15_000, cause: 'import' }), 20);
+  assert.ok(changesNothing(row(isIn!, { kind: 'never' })));
+  assert.ok(changesNothing(row(isIn!, until(50))));
+  for (const end of [until(40), ttl(20)] as const) {
+    const { endings, beginnings } = row(isIn!, end);
+    assert.deepEqual([endings.map(({ startsAt }) => startsAt), beginnings.map((one) => one.end)], [[10_000], [end]]);
+  }
+  const { endings, beginnings } = row(isOut!, { kind: 'never' });
+  assert.deepEqual([endings, beginnings.length], [[], 1]);
 });
 
 test('a decision is good until time alone changes something, or its own end has come', () => {
