@@ -13,7 +13,7 @@ import { changesService } from './following/changes.service.ts';
 import { happeningsStore } from './following/happenings.store.ts';
 import { pagesService } from './following/pages.service.ts';
 import { intervalMs, tailService } from './following/tail.service.ts';
-import { historyRoutes, type LinkOptions } from './history/history.routes.ts';
+import { historyRoutes } from './history/history.routes.ts';
 import { historyService } from './history/history.service.ts';
 import { membersOverTimeRoutes } from './history/members-over-time.routes.ts';
 import { membersOverTimeService } from './history/members-over-time.service.ts';
@@ -28,6 +28,7 @@ import { closeConnectionsWhenStopping } from './http/closing.ts';
 import { allowOrigins } from './http/cors.ts';
 import { eventStreams, type StreamOptions } from './http/event-stream.ts';
 import { answerFirst } from './http/fast-path.ts';
+import type { LinkOptions } from './http/links.ts';
 import { describeApi } from './http/openapi.ts';
 import { type LoadOptions, shedLoad } from './http/load.ts';
 import { logRequests, type RequestLogOptions } from './http/request-log.ts';
@@ -50,6 +51,9 @@ import { importsService } from './imports/imports.service.ts';
 import { importsStore } from './imports/imports.store.ts';
 import { type ImportRunner, importRunner } from './imports/runner.service.ts';
 import { stagingStore } from './imports/staging.store.ts';
+import { answerFailure, evaluationRoutes, fastEvaluation, flagsPath } from './openfeature/evaluation.routes.ts';
+import { refetchRoutes } from './openfeature/refetch.routes.ts';
+import { refetchService } from './openfeature/refetch.service.ts';
 import { operatingRoutes } from './operating/operating.routes.ts';
 import { obstaclesOf } from './operating/readiness.store.ts';
 import { follow, type Followed, type Follower } from './reading/follower.service.ts';
@@ -182,9 +186,11 @@ export async function buildApp(options: AppOptions) {
     // A path that cannot be decoded meets no route and no hook; it needs a key like any other.
     frameworkErrors: (error, request, reply) => {
       reply.headers({ 'x-request-id': request.id, 'x-content-type-options': 'nosniff' });
-      void Promise.try(admitted.keyOf, request, 'read').then(
-        () => answerProblem(error, request, reply),
-        (unauthorized: unknown) => answerProblem(unauthorized, request, reply),
+      const isOpenFeature = request.url.startsWith(`${flagsPath}/`);
+      const answer = isOpenFeature ? answerFailure : answerProblem;
+      void Promise.try(admitted.keyOf, request, isOpenFeature ? 'evaluate' : 'read', isOpenFeature).then(
+        () => answer(error, request, reply),
+        (unauthorized: unknown) => answer(unauthorized, request, reply),
       );
     },
   }).withTypeProvider<TypeBoxTypeProvider>();
@@ -258,7 +264,7 @@ export async function buildApp(options: AppOptions) {
   });
   const reader = readingService({ database: databaseReader(facts, clock), nearby: nearby ?? null });
   await app.register(readingRoutes(reader, memberships));
-  answerFirst(app, fastRead(reader), {
+  answerFirst(app, [fastRead(reader), fastEvaluation(reader)], {
     isLetIn: admitted.isLetIn,
     load,
     hasCors: corsOrigins.length > 0,
@@ -273,17 +279,20 @@ export async function buildApp(options: AppOptions) {
   await app.register(
     membersOverTimeRoutes(membersOverTimeService({ definitions, settled, counts: membersOverTimeStore(database) })),
   );
-  await app.register(followingChanges());
+  const happenings = happeningsStore(database);
+  const pages = pagesService(happenings, definitions);
+  const onStreamFailure = logFailure('the stream of changes is interrupted; it goes on when the database answers');
+  const tail = followTail();
+  await app.register(changeRoutes(changesService({ definitions, settled, pages, tail, onFailure: onStreamFailure }), streams));
+  await app.register(evaluationRoutes(reader, links, now));
+  await app.register(refetchRoutes({ refetches: refetchService(tail, settled), streams, links, now, lives: keys.lives }));
   await app.register(fileImports());
   await app.register(keyRoutes(keysService(storedKeys, keys.forget)));
   await app.register(operatingRoutes(obstaclesOf(database), load, metrics));
 
   return app;
 
-  function followingChanges() {
-    const store = happeningsStore(database);
-    const pages = pagesService(store, definitions);
-    const onFailure = logFailure('the stream of changes is interrupted; it goes on when the database answers');
+  function followTail() {
     const tail = tailService({
       follow(onWake, refresh) {
         const connect = (wake: () => void) =>
@@ -291,9 +300,9 @@ export async function buildApp(options: AppOptions) {
             onWake();
             wake();
           });
-        return follow({ connect, followed: [{ refresh }], onFailure, intervalMs });
+        return follow({ connect, followed: [{ refresh }], onFailure: onStreamFailure, intervalMs });
       },
-      store,
+      store: happenings,
       pages,
       settled,
       clock,
@@ -301,7 +310,7 @@ export async function buildApp(options: AppOptions) {
     measureStreams(metrics.registry, streams.figures, tail.behindMs);
     app.addHook('preClose', async () => streams.close());
     app.addHook('onClose', () => tail.close());
-    return changeRoutes(changesService({ definitions, settled, pages, tail, onFailure }), streams);
+    return tail;
   }
 
   function fileImports() {

@@ -17,8 +17,10 @@ import { buildSilent } from '../support/statements.ts';
 const prefix = '/plain';
 const database = openDatabase({ connection: { connectionString: process.env.DATABASE_URL! }, poolSize: 10 });
 const definitions = definitionsStore(database);
+const alone = () => databaseReader(factsStore(database, definitions), database.clock);
 const plain: Reader = {
-  read: (userId, minRevision) => databaseReader(factsStore(database, definitions), database.clock).read(userId, minRevision),
+  read: (userId, minRevision) => alone().read(userId, minRevision),
+  factsOf: (userId, minRevision) => alone().factsOf(userId, minRevision),
 };
 
 const app = await buildSilent(database);
@@ -27,10 +29,17 @@ const reading = readingService({ database: plain, nearby: null });
 await app.register(readingRoutes(reading, memberships), { prefix });
 // Past the framework too, as the app's own.
 const { answer, ...route } = fastRead(reading);
-const below = (url: string) => (url.startsWith(prefix) ? answer(url.slice(prefix.length), false) : undefined);
+const below = (url: string, _onlyHeld: boolean, body: Buffer) => answer(url.slice(prefix.length), false, body);
+const isBelow = (url: string) => url.startsWith(prefix);
 const load = { isFull: () => false, begin: () => () => {} };
 const quiet = { logger: app.log, requestLog: { slowMs: Infinity, sample: 0 } };
-answerFirst(app, { ...route, answer: below }, { isLetIn: () => true, load, hasCors: false, metrics: makeMetrics(), ...quiet });
+answerFirst(app, [{ ...route, isFor: isBelow, answer: below }], {
+  isLetIn: () => true,
+  load,
+  hasCors: false,
+  metrics: makeMetrics(),
+  ...quiet,
+});
 const url = await app.listen({ host: '127.0.0.1', port: 0 });
 process.stdout.write(`the plain pool is ready on ${url}\n`);
 

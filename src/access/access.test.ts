@@ -33,6 +33,9 @@ const needs: Record<string, Scope | 'none'> = {
   'GET /v1/users/{user_id}/report': 'read',
   'GET /v1/reports/history': 'read',
   'GET /v1/downloads/{token}': 'none',
+  'POST /ofrep/v1/evaluate/flags/{key}': 'evaluate',
+  'POST /ofrep/v1/evaluate/flags': 'evaluate',
+  'GET /ofrep/v1/streams/{token}': 'none',
   'GET /v1/key': 'evaluate',
   'GET /v1/keys': 'admin',
   'POST /v1/keys': 'admin',
@@ -48,7 +51,12 @@ const bodies: Record<string, unknown> = {
   'PATCH /v1/users/{user_id}/segments': { add: ['A'] },
   'POST /v1/lookup': { user_ids: ['1000'] },
   'POST /v1/keys': { name: 'made', scope: 'read' },
+  'POST /ofrep/v1/evaluate/flags/{key}': { context: { targetingKey: '1' } },
+  'POST /ofrep/v1/evaluate/flags': { context: { targetingKey: '1' } },
 };
+/** OpenFeature's routes answer in the form of its protocol, which has no codes for this. */
+const hasCodes = (path: string) => !path.startsWith('/ofrep/v1/evaluate/');
+
 type Method = 'GET' | 'POST' | 'PATCH' | 'DELETE';
 const documented = Object.entries(app.swagger().paths ?? {}).flatMap(([path, methods]) =>
   Object.keys(methods as object).map((method) => ({
@@ -76,12 +84,16 @@ before(async () => {
 });
 
 const challenge = 'Bearer realm="segmentd"';
-const isUnauthorized = ({ status, body, headers }: Answer, message: string) =>
-  assert.deepEqual([status, body.code, headers['www-authenticate']], [401, 'unauthorized', challenge], message);
-const isForbidden = ({ status, body, headers }: Answer, message: string) =>
+const isUnauthorized = ({ status, body, headers }: Answer, message: string, hasCode = true) =>
   assert.deepEqual(
     [status, body.code, headers['www-authenticate']],
-    [403, 'forbidden', `${challenge}, error="insufficient_scope"`],
+    [401, hasCode ? 'unauthorized' : undefined, challenge],
+    message,
+  );
+const isForbidden = ({ status, body, headers }: Answer, message: string, hasCode = true) =>
+  assert.deepEqual(
+    [status, body.code, headers['www-authenticate']],
+    [403, hasCode ? 'forbidden' : undefined, `${challenge}, error="insufficient_scope"`],
     message,
   );
 const isLetIn = ({ status, body, headers }: Answer, message: string) => {
@@ -104,11 +116,12 @@ for (const { method, path, route } of documented) {
       isLetIn(await asked(as(null), 'nonsense'), 'no header of ours');
       return;
     }
-    isUnauthorized(await asked(as(null)), 'no key');
-    isUnauthorized(await asked(as(null), `Bearer ${newKey()}`), 'a key that was never made');
-    isUnauthorized(await asked(as(null), `Bearer ${revoked}`), 'a revoked key');
+    const hasCode = hasCodes(path);
+    isUnauthorized(await asked(as(null)), 'no key', hasCode);
+    isUnauthorized(await asked(as(null), `Bearer ${newKey()}`), 'a key that was never made', hasCode);
+    isUnauthorized(await asked(as(null), `Bearer ${revoked}`), 'a revoked key', hasCode);
     const from = scopes.indexOf(need);
-    for (const scope of scopes.slice(0, from)) isForbidden(await asked(as(scope)), scope);
+    for (const scope of scopes.slice(0, from)) isForbidden(await asked(as(scope)), scope, hasCode);
     for (const scope of scopes.slice(from)) isLetIn(await asked(as(scope)), scope);
   });
 

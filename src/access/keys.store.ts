@@ -45,6 +45,16 @@ export function keysStore({ pool, clock }: Database) {
     /** The key of that hash, or null where there is none or it was revoked. */
     find,
 
+    /** Whether a living key bears the name. */
+    async lives(name: string): Promise<boolean> {
+      const { rowCount } = await pool.query({
+        name: 'keys.lives',
+        text: `select from api_keys where name = $1 and revoked_at = 'infinity'`,
+        values: [name],
+      });
+      return rowCount === 1;
+    },
+
     /** A row is only ever inserted, and revoked once, so that two counts tell of every change. */
     async countChanges(client: DatabaseClient): Promise<KeyChanges> {
       const sentAt = clock.mark();

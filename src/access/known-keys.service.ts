@@ -15,6 +15,7 @@ export interface KnownKeysOptions {
  */
 export function knownKeys(store: KeysStore, { clock }: Pick<Database, 'clock'>, { maxStalenessMs, onRevoked }: KnownKeysOptions) {
   let held: ReadonlyMap<string, Key> = new Map();
+  let names: ReadonlySet<string> = new Set();
   let changes: number | undefined;
   let asOf = 0;
   /** Revoked by this process: a load whose snapshot is older must not bring them back. A name is never given again. */
@@ -31,6 +32,10 @@ export function knownKeys(store: KeysStore, { clock }: Pick<Database, 'clock'>, 
 
     /** The living key of that hash, or null. Comes at once where memory knows it. */
     find: (sha256: string): Key | Promise<Key | null> => inMemory(sha256) ?? store.find(sha256),
+
+    /** Whether a key of that name lives. A name is never given again, so what it opened was opened by that key. */
+    lives: (name: string): boolean | Promise<boolean> =>
+      (!ended.has(name) && clock.ageOf(asOf) <= maxStalenessMs && names.has(name)) || store.lives(name),
 
     /** Told by who has revoked the key of that name: from now on it is asked for in the database. */
     forget(name: string): void {
@@ -49,7 +54,7 @@ export function knownKeys(store: KeysStore, { clock }: Pick<Database, 'clock'>, 
       held = loaded.living;
       changes = loaded.changes;
       asOf = loaded.asOf;
-      const names = new Set([...held.values()].map(({ name }) => name));
+      names = new Set([...held.values()].map(({ name }) => name));
       onRevoked?.((name) => !names.has(name));
     },
   };

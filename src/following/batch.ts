@@ -9,6 +9,10 @@ export interface Batch {
   readonly bytes: Buffer;
   /** In order, one behind the other in the bytes. */
   readonly events: readonly BatchedEvent[];
+  /** Whether one of them is of a segment, which concerns everybody. */
+  readonly isForAll: boolean;
+  /** Of whom anything was said, began or ended, an event or not. */
+  readonly userIds: ReadonlySet<string>;
 }
 
 interface BatchedEvent {
@@ -27,7 +31,7 @@ export interface Filter {
 }
 
 /** Made once, however many readers there are. */
-export function batchOf(after: Position, upTo: Position, happenings: readonly Happening[]): Batch {
+export function batchOf(after: Position, upTo: Position, happenings: readonly Happening[], userIds: ReadonlySet<string>): Batch {
   const texts = happenings.map((one) => Buffer.from(happeningText(one)));
   let at = 0;
   const events = happenings.map(({ position, slug, userId }, i) => {
@@ -35,7 +39,7 @@ export function batchOf(after: Position, upTo: Position, happenings: readonly Ha
     at += texts[i]!.length;
     return { position, slug, userId, from, to: at };
   });
-  return { after, upTo, bytes: Buffer.concat(texts), events };
+  return { after, upTo, bytes: Buffer.concat(texts), events, isForAll: events.some(({ userId }) => userId === null), userIds };
 }
 
 /** What of a batch is for a reader who stands at a place. */

@@ -18,6 +18,9 @@ export interface HappeningsRead {
   readonly upTo: Position;
   /** Whether that is the end of the time asked for. */
   readonly isLast: boolean;
+  /** For whom a stay began or ended, or was said to. */
+  readonly userIds: ReadonlySet<string>;
+  /** Those of them of whom something still stands, or ended since. */
   readonly users: readonly KnownFacts[];
   /** The next moment behind the time asked for at which a stay ends by itself or a plan begins, as far as is known now. */
   readonly nextAt: Moment;
@@ -43,6 +46,7 @@ export function happeningsStore({ pool }: Database, { usersAtOnce = 1_000 }: { u
       goneUpTo: gone_up_to,
       upTo: last ? endOfUser(last.at!, last.user_id!) : endOf(settled),
       isLast: !last,
+      userIds: new Set(picked.map(({ user_id }) => user_id!)),
       users: [...Map.groupBy(stays, ({ user_id }) => user_id!)].map(([userId, own]) => ({ userId, stays: own.map(toStay) })),
       nextAt: next_at ?? Infinity,
     };

@@ -26,13 +26,13 @@ export function pagesService(store: HappeningsStore, definitions: DefinitionsSto
   /** 410 `position_gone` where the log reaches no longer back to the place. */
   const pageOf = async (after: Position, settled: Moment, read: () => Promise<HappeningsRead>): Promise<Page> => {
     for (let tries = 0; tries < 50; tries++) {
-      const { version, definitionsRevision, goneUpTo, upTo, isLast, users, nextAt } = await read();
+      const { version, definitionsRevision, goneUpTo, upTo, isLast, userIds, users, nextAt } = await read();
       if (after.at <= goneUpTo) throw gone(after, goneUpTo);
       const known = await definitions.ofVersion(version, definitionsRevision);
       if (!known) continue;
       const happenings = happeningsBetween(after, upTo, known, users);
       return {
-        batch: batchOf(after, upTo, happenings),
+        batch: batchOf(after, upTo, happenings, userIds),
         isLast,
         nextAt: Math.min(nextAt, nextPlanned(known, settled)),
       };

@@ -5,6 +5,7 @@ import { Problem } from '../http/problem.ts';
 import type { Follower } from '../reading/follower.service.ts';
 import type { SettledStore } from '../reading/settled.store.ts';
 import type { Moment } from '../timeline/facts.ts';
+import type { Batch } from './batch.ts';
 import type { HappeningsStore } from './happenings.store.ts';
 import type { PagesService } from './pages.service.ts';
 import { endOf } from './position.ts';
@@ -12,8 +13,8 @@ import { type Recent, recentFrom } from './recent.ts';
 
 /** Somebody who is told of what comes. */
 export interface Listener {
-  /** There is more in `recent`. */
-  news(): void;
+  /** There is more in `recent`: this, and at first all that it begins with. */
+  news(batch?: Batch): void;
   /** The database is another one, or went back: nothing follows on what was told. */
   end(): void;
 }
@@ -90,9 +91,9 @@ export function tailService({ follow, store, pages, settled, clock }: TailParts)
     for (;;) {
       const { batch, isLast, nextAt } = await pages.read(client, told.end(), upTo);
       told.add(batch);
-      if (batch.events.length > 0) {
+      if (batch.events.length > 0 || batch.userIds.size > 0) {
         const startedAt = performance.now();
-        everybody((listener) => listener.news());
+        everybody((listener) => listener.news(batch));
         await wait((performance.now() - startedAt) * restFactor);
       }
       if (isLast) return nextAt;

@@ -6,6 +6,7 @@ import type { AtOnce } from '../http/at-once.ts';
 import { momentText, MomentText, Slug, toMoment, UserId } from '../http/common.schemas.ts';
 import { csvFile } from '../http/csv-file.ts';
 import { cursorsOf } from '../http/cursor.ts';
+import { type LinkOptions, originOf } from '../http/links.ts';
 import { answers } from '../http/problem.schemas.ts';
 import { invalid, Problem } from '../http/problem.ts';
 import type { Moment } from '../timeline/facts.ts';
@@ -14,13 +15,6 @@ import type { HistoryService } from './history.service.ts';
 import { readLink, type ReportSubject, signLink } from './link.ts';
 import { isTimeZone, monthIn, type Period } from './month.ts';
 import { reportHeader, reportLines, reportName, type UserEvents } from './report.ts';
-
-export interface LinkOptions {
-  readonly secret: Buffer;
-  readonly ttlSeconds: number;
-  /** What links begin with; null: the scheme and host of the request. */
-  readonly publicUrl: string | null;
-}
 
 const tags = ['History'];
 const params = Type.Object({ user_id: UserId });
@@ -41,7 +35,7 @@ export function historyRoutes(
     await history.refuseDropped(period);
     const expiresAt = (await now()) + links.ttlSeconds * 1000;
     const token = signLink(links.secret, { subject, month, timeZone, isForSpreadsheet }, expiresAt);
-    return { url: `${links.publicUrl ?? hostOf(request)}/v1/downloads/${token}`, expires_at: momentText(expiresAt) };
+    return { url: `${originOf(request, links)}/v1/downloads/${token}`, expires_at: momentText(expiresAt) };
   };
 
   return async (app) => {
@@ -222,12 +216,4 @@ function historyPosition(cursor: string) {
   const [at, operation, segment, to] = cursors.read(cursor);
   if (operation !== 'add' && operation !== 'remove') throw invalid('cursor', 'must be the next_cursor of the page before.');
   return { after: { at, operation, segment }, to } as const;
-}
-
-function hostOf({ protocol, host }: FastifyRequest): string {
-  if (!host) throw invalid('host', 'is missing, and PUBLIC_URL is not set: a link needs one of them.');
-  // A proxy that is trusted may still hand on what its client said.
-  const origin = `${protocol === 'https' ? 'https' : 'http'}://${host}`;
-  if (!URL.canParse(origin) || /[/?#@\\]/.test(host)) throw invalid('host', 'is no host that a link could lead to.');
-  return origin;
 }

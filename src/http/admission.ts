@@ -75,8 +75,8 @@ export function admission({ find, held, limits, trustsProxies }: AdmissionParts)
      * The key of a request, at once where it is in memory. 429 `rate_limited`, 401 `unauthorized` without a living key, 403
      * `forbidden` without the scope.
      */
-    keyOf(request: FastifyRequest, scope: Scope): MaybePromise<Key> {
-      const { authorization = '' } = request.headers;
+    keyOf(request: FastifyRequest, scope: Scope, takesApiKey = false): MaybePromise<Key> {
+      const authorization = authorizationOf(request.raw, takesApiKey);
       const place = placeOf(request.raw);
       const sha256 = proven.hashOf(authorization) ?? hashOf(authorization);
       const isProven = proven.has(authorization, place);
@@ -107,8 +107,8 @@ export function admission({ find, held, limits, trustsProxies }: AdmissionParts)
     },
 
     /** Whether a request is let in at once: a key that came before from the same place, lives, has the scope and is within its rate. */
-    isLetIn(raw: IncomingMessage, scope: Scope): boolean {
-      const { authorization = '' } = raw.headers;
+    isLetIn(raw: IncomingMessage, scope: Scope, takesApiKey = false): boolean {
+      const authorization = authorizationOf(raw, takesApiKey);
       if (!proven.has(authorization, placeOf(raw))) return false;
       const key = held(proven.hashOf(authorization)!);
       return key !== undefined && covers(key.scope, scope) && rates.isWithin(raw, key, scope);
@@ -148,6 +148,13 @@ function awaited(): PromiseWithResolvers<void> {
   const one = Promise.withResolvers<void>();
   one.promise.catch(() => {}); // there need be nobody who waits
   return one;
+}
+
+/** What a request says of its key: in `Authorization`, or as it would there. */
+function authorizationOf({ headers }: IncomingMessage, takesApiKey: boolean): string {
+  const { authorization, 'x-api-key': apiKey } = headers;
+  if (authorization !== undefined) return authorization;
+  return takesApiKey && typeof apiKey === 'string' ? `Bearer ${apiKey}` : '';
 }
 
 function hashOf(authorization: string): string {

@@ -14,6 +14,15 @@ const retryAfter: Partial<Record<ProblemCode, number>> = {
 
 /** Answers any thrown error as problem+json. What is not a `Problem` is logged whole and answered masked. */
 export function answerProblem(error: unknown, request: FastifyRequest, reply: FastifyReply) {
+  const problem = beginAnswer(error, request, reply);
+  return reply
+    .type('application/problem+json')
+    .serializer((body: unknown) => JSON.stringify(body))
+    .send(problemBody(problem, request.id));
+}
+
+/** All of such an answer but its body, for routes whose bodies have another form. */
+export function beginAnswer(error: unknown, request: FastifyRequest, reply: FastifyReply): Problem {
   const problem = toProblem(error);
   const [status, title] = problems[problem.code];
   if (status >= 500 && !problem.isRoutine) request.log.error({ err: error, code: problem.code, reqId: request.id }, title);
@@ -25,11 +34,8 @@ export function answerProblem(error: unknown, request: FastifyRequest, reply: Fa
       status === 401 ? 'Bearer realm="segmentd"' : 'Bearer realm="segmentd", error="insufficient_scope"',
     );
   }
-  return reply
-    .code(status)
-    .type('application/problem+json')
-    .serializer((body: unknown) => JSON.stringify(body))
-    .send(problemBody(problem, request.id));
+  void reply.code(status);
+  return problem;
 }
 
 /** The wire form of a problem. */

@@ -6,6 +6,8 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** What a key must be allowed to do here; `none` where no key is asked for. Every route says it. */
     scope?: Scope | 'none';
+    /** Whether a key may come in the header `X-API-Key` too. */
+    takesApiKey?: boolean;
   }
   interface FastifyRequest {
     /** The key of the request. */
@@ -30,9 +32,9 @@ export function authenticate(app: FastifyInstance, { keyOf }: Admission) {
   });
   // A callback, not a promise: a key that is in memory is checked on the spot.
   app.addHook('onRequest', (request, _reply, done) => {
-    const { scope = 'read' } = request.is404 ? {} : request.routeOptions.config;
+    const { scope = 'read', takesApiKey } = request.is404 ? {} : request.routeOptions.config;
     if (scope === 'none') return done();
-    const found = keyOf(request, scope);
+    const found = keyOf(request, scope, takesApiKey);
     if (!(found instanceof Promise)) {
       request.key = found;
       return done();

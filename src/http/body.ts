@@ -9,11 +9,16 @@ export function parseJsonStrictly(app: FastifyInstance) {
   app.addContentTypeParser('application/json', { parseAs: 'buffer' }, async (request: FastifyRequest, body: Buffer) => {
     // A deletion may announce JSON and send none, as some clients do.
     if (body.length === 0 && !request.routeOptions.schema?.body) return undefined;
-    const parsed = parse(body);
-    const repeated = repeatedField(body, parsed);
-    if (repeated !== undefined) throw invalid(repeated, 'is given more than once.');
-    return parsed;
+    return parseJson(body);
   });
+}
+
+/** What a body says. 400 where it is no JSON, no UTF-8, or gives a field twice. */
+export function parseJson(body: Buffer): unknown {
+  const parsed = parse(body);
+  const repeated = repeatedField(body, parsed);
+  if (repeated !== undefined) throw invalid(repeated, 'is given more than once.');
+  return parsed;
 }
 
 function parse(body: Buffer): unknown {
@@ -30,8 +35,8 @@ const [openingBrace, openingBracket, closingBrace, closingBracket] = [0x7b, 0x5b
 
 /**
  * The first field of an object that it has twice, however it is spelt (`"a"`, `"\u0061"`); `undefined`: none. `JSON.parse`
- * takes the last one and tells nobody. Fields of fields are not looked at: no body here has such. The names are counted in
- * the bytes, and read only where there are more of them than fields.
+ * takes the last one and tells nobody. Fields of fields are not looked at: no body here has such but those of OpenFeature,
+ * where they are the sender's own. The names are counted in the bytes, and read only where there are more of them than fields.
  */
 function repeatedField(body: Buffer, parsed: unknown): string | undefined {
   if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) return undefined;

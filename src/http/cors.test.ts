@@ -51,18 +51,20 @@ describe('where an origin is configured', async () => {
       assert.equal(answer.status, status);
       assert.deepEqual(Object.keys(answer.cors), ['access-control-allow-origin', 'access-control-expose-headers', 'vary']);
       assert.equal(answer.cors['access-control-allow-origin'], origin);
-      assert.match(answer.cors['access-control-expose-headers']!, /Revision/);
+      for (const name of ['Revision', 'ETag'])
+        assert.match(answer.cors['access-control-expose-headers']!, new RegExp(`\\b${name}\\b`));
       assert.equal(answer.cors.vary, 'Origin');
     }
   });
 
   test('its preflight is answered without a key', async () => {
-    for (const to of [path, '/v1/keys', '/nowhere']) {
+    for (const to of [path, '/v1/keys', '/ofrep/v1/evaluate/flags', '/nowhere']) {
       const { status, cors } = await ask(preflight, { method: 'OPTIONS', to, key: null });
       assert.equal(status, 204);
       assert.equal(cors['access-control-allow-origin'], origin);
       assert.match(cors['access-control-allow-methods']!, /PATCH/);
-      assert.match(cors['access-control-allow-headers']!, /Authorization/);
+      for (const name of ['Authorization', 'X-API-Key', 'If-None-Match'])
+        assert.match(cors['access-control-allow-headers']!, new RegExp(`\\b${name}\\b`));
       assert.equal(cors['access-control-allow-credentials'], undefined);
     }
   });

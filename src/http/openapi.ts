@@ -23,13 +23,17 @@ export async function describeApi(app: FastifyInstance) {
       tags: [
         { name: 'Segments', description: 'Named sets of users.' },
         { name: 'Users', description: "A user's segments: change, read, explain." },
+        { name: 'OpenFeature', description: 'The OpenFeature Remote Evaluation Protocol (OFREP) 0.3.0.' },
         { name: 'Imports', description: 'Files of ids, in and out.' },
         { name: 'History', description: 'Entries and exits, as JSON and as CSV.' },
         { name: 'Keys', description: 'Who is let in.' },
         { name: 'Operating', description: 'Health and figures.' },
       ],
       components: {
-        securitySchemes: { key: { type: 'http', scheme: 'bearer', description: 'A key: `Authorization: Bearer KEY`.' } },
+        securitySchemes: {
+          key: { type: 'http', scheme: 'bearer', description: 'A key: `Authorization: Bearer KEY`.' },
+          apiKey: { type: 'apiKey', in: 'header', name: 'X-API-Key', description: 'The same key, where OpenFeature asks.' },
+        },
       },
     },
     refResolver: { buildLocalReference: (json, _base, _fragment, i) => (typeof json.$id === 'string' ? json.$id : `def-${i}`) },
@@ -65,7 +69,7 @@ export async function describeApi(app: FastifyInstance) {
 function addCommonAnswers(route: RouteOptions) {
   const schema = route.schema!;
   const needsKey = route.config?.scope !== 'none';
-  schema.security = needsKey ? [{ key: [] }] : [];
+  schema.security = needsKey ? [{ key: [] }, ...(route.config?.takesApiKey ? [{ apiKey: [] }] : [])] : [];
   schema.querystring ??= Type.Object({}, { additionalProperties: false }); // an unknown parameter is refused everywhere
   schema.response = {
     400: answers('invalid_request'),

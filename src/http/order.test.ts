@@ -76,7 +76,8 @@ test('what was refused for its parameters changed nothing', async () => {
   assert.equal((await call('GET', '/v1/users/1/segments')).body.segments, null);
 });
 
-for (const { method, path, query } of operations) {
+// OpenFeature's protocol may come to know more parameters than ours do.
+for (const { method, path, query } of operations.filter(({ path }) => !path.startsWith('/ofrep/'))) {
   for (const { name, schema } of query) {
     test(`${method} ${path} takes ${name} once`, async () => {
       const value = values[name] ?? (schema.type === 'boolean' ? 'true' : '5');

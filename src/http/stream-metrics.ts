@@ -1,7 +1,7 @@
 import { Counter, Gauge, type Registry } from 'prom-client';
 import type { StreamFigures } from './event-stream.ts';
 
-/** Figures of the streams of changes, read when they are asked for. */
+/** Figures of the streams of changes and of OpenFeature, read when they are asked for. */
 export function measureStreams(registry: Registry, figures: () => StreamFigures, behindMs: () => number): void {
   const gauge = (name: string, help: string, valueOf: () => number) => {
     const made: Gauge = new Gauge({ name, help, registers: [], collect: () => made.set(valueOf()) });
@@ -20,7 +20,7 @@ export function measureStreams(registry: Registry, figures: () => StreamFigures,
     });
     registry.registerMetric(made);
   };
-  gauge('segmentd_streams', 'Readers of the stream of changes that are connected.', () => figures().open);
+  gauge('segmentd_streams', 'Readers of streams that are connected.', () => figures().open);
   gauge(
     'segmentd_streams_behind_seconds',
     'How far what was told lies behind the clock of the database; 0 without a reader.',

@@ -12,6 +12,16 @@ export interface UserRead {
   readonly ageMs: number;
 }
 
+/** All that decides where a user is from now on. */
+export interface FactsNow {
+  /** Of a copy: who began a stay, why and since when is not told, nor what began long ago when that was. */
+  readonly facts: Facts;
+  /** The moment by which to judge: the database's clock, whatever the age. */
+  readonly now: Moment;
+  /** As of a read. */
+  readonly ageMs: number;
+}
+
 /** Where many users are. `asOf` and `ageMs` are those of the oldest answer. */
 export interface Lookup extends Omit<UserRead, 'segments'> {
   /** In the order asked. */
@@ -35,6 +45,9 @@ export interface Reader {
 
   /** The same for many users at once and at one instant, in their order, where that makes it faster; `undefined` where it has none of them. */
   readMany?(userIds: readonly string[], minRevision: number): (UserRead | undefined)[] | undefined;
+
+  /** What such a read is made from, for whoever is asked more than the names of the segments. As new, and as of the same clock. */
+  factsOf(userId: string, minRevision: number): MaybePromise<FactsNow | undefined>;
 }
 
 /** A reader that holds copies of facts outside the database. */

@@ -28,8 +28,10 @@ const plainUrl = /^\/v1\/users\/(?!\.{1,2}\/)([A-Za-z0-9._~@:+-]{1,128})\/segmen
 
 /** The read of one user in its plainest form, for the fast path. */
 export const fastRead = (reading: ReadingService): FastRoute => ({
+  method: 'GET',
   route,
   scope: 'read',
+  isFor: (url) => url.startsWith('/v1/users/'),
   answer(url, onlyHeld) {
     const [, userId, exact] = plainUrl.exec(url) ?? [];
     if (userId === undefined) return undefined;

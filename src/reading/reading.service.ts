@@ -1,6 +1,6 @@
 import { failureOf } from '../db/failures.ts';
 import { Problem } from '../http/problem.ts';
-import type { Lookup, MaybePromise, Reader, UserRead } from './reader.ts';
+import type { FactsNow, Lookup, MaybePromise, Reader, UserRead } from './reader.ts';
 
 export interface Freshness {
   /** The answer comes from the database. */
@@ -13,8 +13,8 @@ export type ReadingService = ReturnType<typeof readingService>;
 
 /** Picks the reader by the freshness asked for: what is held nearby where that is fresh enough, else the database. */
 export function readingService({ database, nearby }: { database: Reader; nearby: Reader | null }) {
-  const ask = async (userId: string, minRevision: number): Promise<UserRead> => {
-    const read = await database.read(userId, minRevision);
+  const asked = async <T>(answer: MaybePromise<T | undefined>): Promise<T> => {
+    const read = await answer;
     if (!read) throw new Error('the database reader always answers');
     return read;
   };
@@ -31,12 +31,20 @@ export function readingService({ database, nearby }: { database: Reader; nearby:
   const heldOf = (userIds: readonly string[], { lastRevision = false, minRevision = 0 }: Freshness) =>
     lastRevision ? undefined : nearby?.readMany?.(userIds, minRevision);
 
-  const segmentsOf = (userId: string, { lastRevision = false, minRevision = 0 }: Freshness): MaybePromise<UserRead> => {
-    if (lastRevision) return ask(userId, minRevision);
-    const read = nearby?.read(userId, minRevision);
-    if (read instanceof Promise) return read.then((held) => held ?? ask(userId, minRevision)).catch(refuse);
-    return read ?? ask(userId, minRevision).catch(refuse);
+  /** What `question` asks a reader, asked of the right one. */
+  const fresh = <T>(
+    question: (reader: Reader, minRevision: number) => MaybePromise<T | undefined>,
+    { lastRevision = false, minRevision = 0 }: Freshness,
+  ): MaybePromise<T> => {
+    const ask = () => asked(question(database, minRevision));
+    if (lastRevision) return ask();
+    const read = nearby ? question(nearby, minRevision) : undefined;
+    if (read instanceof Promise) return read.then((held) => held ?? ask()).catch(refuse);
+    return read ?? ask().catch(refuse);
   };
+
+  const segmentsOf = (userId: string, freshness: Freshness): MaybePromise<UserRead> =>
+    fresh((reader, minRevision) => reader.read(userId, minRevision), freshness);
 
   /** The reads of users, one for each distinct user. */
   const askedOnce = (userIds: readonly string[], freshness: Freshness) => {
@@ -54,6 +62,14 @@ export function readingService({ database, nearby }: { database: Reader; nearby:
      * fresh enough is at hand and the database is down; with `lastRevision` that is `database_unavailable`.
      */
     segmentsOf,
+
+    /** All that decides where the user is from now on, by the same rules. */
+    factsOf: (userId: string, freshness: Freshness): MaybePromise<FactsNow> =>
+      fresh((reader, minRevision) => reader.factsOf(userId, minRevision), freshness),
+
+    /** The same where memory itself holds it and it is fresh enough. Nobody is asked. */
+    heldFactsOf: (userId: string): MaybePromise<FactsNow | undefined> =>
+      nearby?.readMany === undefined ? undefined : nearby.factsOf(userId, 0),
 
     /** What memory itself holds of these users and is fresh enough. Nobody is asked. */
     heldOf,

@@ -3,6 +3,7 @@ import type { DatabaseClient } from '../../db/database.ts';
 import type { DefinitionsStore } from '../../segments/definitions.store.ts';
 import { momentOf } from '../../timeline/revision.ts';
 import { segmentsAt } from '../../timeline/segments-at.ts';
+import type { Facts } from '../../timeline/facts.ts';
 import type { FactsRead, FactsStore } from '../facts.store.ts';
 import type { Followed } from '../follower.service.ts';
 import type { HoldingReader, UserRead } from '../reader.ts';
@@ -20,6 +21,11 @@ const owedAtOnce = 500;
 interface Found {
   readonly read: FactsRead;
   readonly value: Value;
+}
+
+/** A read before it is said in which segments the user is. */
+interface Judged extends Omit<UserRead, 'segments'> {
+  readonly facts: Facts;
 }
 
 /**
@@ -52,7 +58,7 @@ export function redisReader(parts: {
   };
 
   /** What a value says now; `undefined` when it is not fresh enough, null when it cannot be of this database. */
-  const judge = async (userId: string, value: Value, minRevision: number): Promise<UserRead | undefined | null> => {
+  const judge = async (userId: string, value: Value, minRevision: number): Promise<Judged | undefined | null> => {
     const newest = Math.max(value.asOf, momentOf(value.reached));
     // Further ahead than this process's clock can be behind. It must not be believed: no clock here is ever turned back.
     if (clock.ageOf(newest - 1_000) === 0) return null;
@@ -65,7 +71,7 @@ export function redisReader(parts: {
     const ageMs = Math.max(clock.ageOf(value.asOf), clock.ageOf(held.asOf));
     if (ageMs >= limitMs) return undefined;
     return {
-      segments: segmentsAt(factsOf(userId, value, held.definitions), clock.now()),
+      facts: factsOf(userId, value, held.definitions),
       asOf: Math.min(value.asOf, held.asOf),
       revision: value.reached,
       ageMs,
@@ -89,13 +95,13 @@ export function redisReader(parts: {
   };
 
   /** One read for all who wait. One that began before the question must have reached what is asked for; a later one has. */
-  const readDatabase = async (userId: string, minRevision: number, instead?: string): Promise<UserRead | undefined> => {
+  const readDatabase = async (userId: string, minRevision: number, instead?: string): Promise<Judged | undefined> => {
     const joined = flights.get(userId);
     let found = await (joined ?? begin(userId, instead));
     if (joined && found.value.reached < minRevision) found = await (flights.get(userId) ?? begin(userId, instead));
     if (minRevision > found.read.revision) return undefined; // the database reader says what is wrong with it
     return {
-      segments: segmentsAt(found.read.facts, clock.now()),
+      facts: found.read.facts,
       asOf: found.read.asOf,
       // Not the clock after the read, which no value will reach for a while: who asks for this again finds it in Redis.
       revision: Math.max(found.value.reached, minRevision),
@@ -112,17 +118,29 @@ export function redisReader(parts: {
     );
   };
 
+  const find = async (userId: string, minRevision: number): Promise<Judged | undefined> => {
+    const needed = Math.max(minRevision, owed.get(userId)?.reached ?? 0);
+    const text = await values.find(userId);
+    if (text === null) return readDatabase(userId, needed);
+    const value = decode(text);
+    const answer = value ? await judge(userId, value, needed) : null;
+    if (answer) return answer;
+    if (answer === undefined) return readDatabase(userId, needed);
+    onBroken(userId);
+    return readDatabase(userId, needed, text);
+  };
+
   const reader: HoldingReader & Followed = {
     async read(userId, minRevision) {
-      const needed = Math.max(minRevision, owed.get(userId)?.reached ?? 0);
-      const text = await values.find(userId);
-      if (text === null) return readDatabase(userId, needed);
-      const value = decode(text);
-      const answer = value ? await judge(userId, value, needed) : null;
-      if (answer) return answer;
-      if (answer === undefined) return readDatabase(userId, needed);
-      onBroken(userId);
-      return readDatabase(userId, needed, text);
+      const found = await find(userId, minRevision);
+      if (!found) return undefined;
+      const { facts: known, asOf, revision, ageMs } = found;
+      return { segments: segmentsAt(known, clock.now()), asOf, revision, ageMs };
+    },
+
+    async factsOf(userId, minRevision) {
+      const found = await find(userId, minRevision);
+      return found && { facts: found.facts, now: clock.now(), ageMs: found.ageMs };
     },
 
     async put(changed) {

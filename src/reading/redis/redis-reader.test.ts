@@ -7,7 +7,8 @@ import { countReads, holdRead, keyIn, keyOwner } from '../../../test/support/rea
 import { connectRedis, findRedis } from '../../../test/support/redis.ts';
 import { until } from '../../../test/support/service.ts';
 import { buildApp } from '../../app.ts';
-import { encode, type HeldStay } from './value.ts';
+import type { HeldStay } from '../present-facts.ts';
+import { encode } from './value.ts';
 
 const { url: redisUrl, skip } = await findRedis();
 /** What is tested here does not depend on how busy this machine is. */

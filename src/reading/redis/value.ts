@@ -1,5 +1,6 @@
-import type { Definitions, Facts, Moment, Stay } from '../../timeline/facts.ts';
+import type { Definitions, Facts, Moment } from '../../timeline/facts.ts';
 import { momentOf } from '../../timeline/revision.ts';
+import { type HeldStay, presentFacts } from '../present-facts.ts';
 
 /**
  * What Redis holds of one user.
@@ -19,9 +20,6 @@ export interface Value {
   /** Current and planned ones. */
   readonly stays: readonly HeldStay[];
 }
-
-/** What decides whether a stay counts. */
-export type HeldStay = Pick<Stay, 'segmentId' | 'excluded' | 'startsAt' | 'endsAt'>;
 
 /**
  * The value of facts as they were read or are after a change. `settled`: a moment that was settled before the snapshot, so
@@ -71,20 +69,9 @@ export function decode(text: string): Value | undefined {
   return { asOf, reached, version, stays };
 }
 
-/** Facts enough for `segmentsAt`; who began a stay, why and since when is not held. */
-export const factsOf = (userId: string, { reached, stays }: Value, definitions: Definitions): Facts => ({
-  userId,
-  revision: reached,
-  definitions,
-  stays: stays.map((stay) => ({
-    ...stay,
-    since: stay.startsAt,
-    begunBy: '',
-    begunCause: 'request',
-    endedBy: null,
-    endedCause: null,
-  })),
-});
+/** What it says of the user's present, by these definitions. */
+export const factsOf = (userId: string, { reached, stays }: Value, definitions: Definitions): Facts =>
+  presentFacts(userId, reached, definitions, stays);
 
 const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
 

@@ -5,12 +5,13 @@ import type { Facts, Moment } from '../../timeline/facts.ts';
 import { momentOf } from '../../timeline/revision.ts';
 import { type View, viewFor } from '../../timeline/view.ts';
 import type { Followed } from '../follower.service.ts';
-import type { HoldingReader, UserRead } from '../reader.ts';
+import { presentFacts } from '../present-facts.ts';
+import type { FactsNow, HoldingReader, UserRead } from '../reader.ts';
 import { tableLoader } from './loading.ts';
 import type { LogStore, Position, UserStays } from './log.store.ts';
 import { MemberCounts } from './member-counts.ts';
 import { maxAhead, MembershipTable } from './table.ts';
-import { type PresentStay, rewriteWords, slugsOf, WordList, writeWords } from './words.ts';
+import { type PresentStay, rewriteWords, slugsOf, staysOf, WordList, writeWords } from './words.ts';
 
 export interface Snapshot extends HoldingReader, Followed {
   /** `ageMs` is infinite while nothing is loaded. */
@@ -186,19 +187,29 @@ export function snapshotReader({ log, definitions, clock, maxStalenessMs, wake, 
     };
   };
 
+  /** Every change up to which revision is in what is held of the user; `undefined` where that is not enough. */
+  const reachedBy = (at: Look, userId: string, minRevision: number): number | undefined => {
+    const reached = recent.size > 0 ? Math.max(at.reached, recent.get(userId) ?? 0) : at.reached;
+    if (reached >= minRevision) return reached;
+    isSettlingWanted = true;
+    wake();
+    return undefined;
+  };
+
   const readAt = (at: Look, userId: string, minRevision: number): UserRead | undefined => {
     const { table, view, now, ageMs, asOf } = at;
-    const reached = recent.size > 0 ? Math.max(at.reached, recent.get(userId) ?? 0) : at.reached;
-    if (reached < minRevision) {
-      isSettlingWanted = true;
-      wake();
-      return undefined;
-    }
+    const reached = reachedBy(at, userId, minRevision);
+    if (reached === undefined) return undefined;
     const segments = table.find(userId)
       ? slugsOf(table.found, table.from, table.to, view, userId, now)
       : slugsOf(noWords, 0, 0, view, userId, now);
     // The definitions may be newer than the rest: who shows the revision to another process is to see them there too.
     return { segments, asOf, revision: Math.max(reached, at.definitionsRevision), ageMs };
+  };
+
+  const factsAt = ({ table, view, now, ageMs }: Look, userId: string, reached: number): FactsNow => {
+    const stays = table.find(userId) ? staysOf(table.found, table.from, table.to) : [];
+    return { facts: presentFacts(userId, reached, view.definitions, stays), now, ageMs };
   };
 
   return {
@@ -216,6 +227,12 @@ export function snapshotReader({ log, definitions, clock, maxStalenessMs, wake, 
         reads.push(readAt(at, userIds[i]!, minRevision));
       }
       return reads;
+    },
+
+    factsOf(userId, minRevision) {
+      const at = look();
+      const reached = at && reachedBy(at, userId, minRevision);
+      return reached === undefined ? undefined : factsAt(at!, userId, reached);
     },
 
     put({ userId, revision, stays }: Facts) {

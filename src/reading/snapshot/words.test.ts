@@ -8,7 +8,9 @@ import { indexDefinitions } from '../../timeline/definitions.ts';
 import { type Facts, lastMoment, type Moment, type Rollout, type Segment, type Stay } from '../../timeline/facts.ts';
 import { segmentsAt } from '../../timeline/segments-at.ts';
 import { type View, viewAt } from '../../timeline/view.ts';
-import { type PresentStay, rewriteWords, slugsOf, WordList, writeWords } from './words.ts';
+import { evaluateAll } from '../../openfeature/evaluation.ts';
+import { presentFacts } from '../present-facts.ts';
+import { type PresentStay, rewriteWords, slugsOf, staysOf, WordList, writeWords } from './words.ts';
 
 const userId = 'user-1';
 const list = new WordList();
@@ -61,6 +63,8 @@ function assertAgrees(facts: Facts, writtenAt: Moment) {
     if (moment < writtenAt) continue;
     const slugs = read(words, viewAt(facts.definitions, moment), moment, facts.userId);
     assert.deepEqual(slugs, segmentsAt(facts, moment), `written at ${writtenAt}, read at ${moment}`);
+    const held = presentFacts(facts.userId, 0, facts.definitions, staysOf(words, 0, words.length));
+    assert.deepEqual(evaluateAll(held, moment), evaluateAll(facts, moment), `written at ${writtenAt}, evaluated at ${moment}`);
   }
 }
 

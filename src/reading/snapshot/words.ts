@@ -179,6 +179,30 @@ function isByHand(segmentId: number): boolean {
   return false;
 }
 
+/** The stays that the words tell of. One that is bound to no time began at a moment that is not held, told as 0. */
+export function staysOf(words: Words, from: number, to: number): PresentStay[] {
+  const stays: PresentStay[] = [];
+  for (let at = from; at < to;) {
+    const word = words[at]!;
+    const segmentId = word >>> 2;
+    const excluded = (word & isExcluded) !== 0;
+    if ((word & isTimed) === 0) {
+      stays.push({ segmentId, startsAt: 0, endsAt: Infinity, excluded });
+      at++;
+      continue;
+    }
+    const highEnd = words[at + 4]!;
+    stays.push({
+      segmentId,
+      startsAt: words[at + 2]! * high + words[at + 1]!,
+      endsAt: highEnd === never ? Infinity : highEnd * high + words[at + 3]!,
+      excluded,
+    });
+    at += timedWords;
+  }
+  return stays;
+}
+
 /** Tells each time for which the words put the user in by hand: from its start (0: long begun) until its end or what cuts it. */
 export function eachInclude(
   words: Words,
