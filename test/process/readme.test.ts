@@ -15,7 +15,7 @@ const readme = await readFile(new URL('../../README.md', import.meta.url), 'utf8
 /** Where the README's commands expect the service. */
 const documentedUrl = 'http://127.0.0.1:8080';
 
-for (const heading of ['Five minutes', 'Percentages and groups', 'Files of ids', 'Following along']) {
+for (const heading of ['Five minutes', 'Percentages and groups', 'Files of ids', 'Following along', 'OpenFeature']) {
   suite(heading, async () => {
     const steps = stepsOf(sectionOf(heading));
     const { url } = await cloneDatabase();
