@@ -5,6 +5,7 @@ import { exactReads } from './exact-reads.ts';
 import { files, importMemory } from './files.ts';
 import { following } from './following.ts';
 import { lookup } from './lookup.ts';
+import { ofrep } from './ofrep.ts';
 import { reads } from './reads.ts';
 import { report } from './report.ts';
 import { snapshot } from './snapshot.ts';
@@ -23,6 +24,7 @@ const benchmarks: Readonly<Record<string, Benchmark>> = {
   'import-memory': importMemory,
   report,
   following,
+  ofrep,
 };
 
 const help = `npm run bench -- [NAME...] [--rounds N] [--seconds N] [--users N]

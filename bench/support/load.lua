@@ -1,5 +1,5 @@
--- What wrk sends, by the environment: LOAD_MODE is read, change or lookup; LOAD_USERS how many users there are; LOAD_KEY the
--- API key; LOAD_PREFIX stands before every path. Random users: for read and lookup any, for change each once, from position
+-- What wrk sends, by the environment: LOAD_MODE is read, change, lookup or evaluate; LOAD_USERS how many users there are; LOAD_KEY the
+-- API key; LOAD_PREFIX stands before every path. Random users: for all but change any, for change each once, from position
 -- LOAD_FIRST of one fixed random order.
 local mode, key = os.getenv('LOAD_MODE'), os.getenv('LOAD_KEY')
 local users, first = tonumber(os.getenv('LOAD_USERS')), tonumber(os.getenv('LOAD_FIRST') or '0')
@@ -56,8 +56,21 @@ local function lookup()
   end
 end
 
+local function evaluate()
+  headers['content-type'] = 'application/json'
+  math.randomseed(tonumber(os.getenv('LOAD_SEED')))
+  local id = string.rep('@', #tostring(first_id)) -- as long as the ids are, so that the length of the body is right
+  local path = prefix .. '/ofrep/v1/evaluate/flags/' .. os.getenv('LOAD_FLAG')
+  local text = wrk.format('POST', path, headers, '{"context":{"targetingKey":"' .. id .. '"}}')
+  local from, to = text:find(id, 1, true)
+  local before, after = text:sub(1, from - 1), text:sub(to + 1)
+  return function()
+    return before .. (first_id + random(0, users - 1)) .. after
+  end
+end
+
 function init()
-  request = ({ read = read, change = change, lookup = lookup })[mode]()
+  request = ({ read = read, change = change, lookup = lookup, evaluate = evaluate })[mode]()
 end
 
 function done(summary, latency)

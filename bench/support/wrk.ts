@@ -6,6 +6,8 @@ import { runLoad } from './processes.ts';
 export type Request =
   | { readonly mode: 'read'; readonly query?: string }
   | { readonly mode: 'lookup' }
+  /** OpenFeature's question about one flag. */
+  | { readonly mode: 'evaluate'; readonly flag: string }
   /** Each user at most once: from the position `first` of one fixed random order. */
   | { readonly mode: 'change'; readonly body: string; readonly first: number };
 
@@ -33,6 +35,7 @@ export async function runWrk({ url, key, request, users, connections, seconds }:
     LOAD_FIRST_ID: String(firstUserId),
     LOAD_SEED: String(Math.floor(Math.random() * 2 ** 31)),
     ...(request.mode === 'read' ? { LOAD_QUERY: request.query ?? '' } : {}),
+    ...(request.mode === 'evaluate' ? { LOAD_FLAG: request.flag } : {}),
     ...(request.mode === 'change' ? { LOAD_BODY: request.body, LOAD_FIRST: String(request.first) } : {}),
   };
   const args = ['-t', '1', '-c', String(connections), '-d', `${seconds}s`, '--timeout', '10s', '-s', script, url];
