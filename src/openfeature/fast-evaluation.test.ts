@@ -137,7 +137,7 @@ describe('what is out of the ordinary', async () => {
 
   test('a key that is missing, wrong or revoked is refused', async () => {
     for (const key of [{}, { 'x-api-key': 'wrong' }, { authorization: keys.evaluate }] as Record<string, string>[])
-      assert.equal((await send(question('1'), {}, { key: key as Record<string, string> })).status, 401);
+      assert.equal((await send(question('1'), {}, { key })).status, 401);
     await database.pool.query(`update api_keys set revoked_at = now() where name = 'browser'`);
     await until(async () => (await send(question('1'))).status === 401, 'the revoked key to be refused');
     assert.equal((await call('GET', '/v1/key')).status, 200);
