@@ -51,7 +51,7 @@ import { importsService } from './imports/imports.service.ts';
 import { importsStore } from './imports/imports.store.ts';
 import { type ImportRunner, importRunner } from './imports/runner.service.ts';
 import { stagingStore } from './imports/staging.store.ts';
-import { answerFailure, evaluationRoutes, fastEvaluation, flagsPath } from './openfeature/evaluation.routes.ts';
+import { answerFailure, evaluationRoutes, fastEvaluation, isOfFlag } from './openfeature/evaluation.routes.ts';
 import { refetchRoutes } from './openfeature/refetch.routes.ts';
 import { refetchService } from './openfeature/refetch.service.ts';
 import { operatingRoutes } from './operating/operating.routes.ts';
@@ -186,7 +186,7 @@ export async function buildApp(options: AppOptions) {
     // A path that cannot be decoded meets no route and no hook; it needs a key like any other.
     frameworkErrors: (error, request, reply) => {
       reply.headers({ 'x-request-id': request.id, 'x-content-type-options': 'nosniff' });
-      const isOpenFeature = request.url.startsWith(`${flagsPath}/`);
+      const isOpenFeature = isOfFlag(request.url);
       const answer = isOpenFeature ? answerFailure : answerProblem;
       void Promise.try(admitted.keyOf, request, isOpenFeature ? 'evaluate' : 'read', isOpenFeature).then(
         () => answer(error, request, reply),

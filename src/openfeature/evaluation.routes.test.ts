@@ -169,7 +169,7 @@ describe('what is asked otherwise', async () => {
     await call('POST', '/v1/segments', { slug: 'GONE' });
     await call('PATCH', '/v1/users/1/segments', { add: ['GONE'] });
     await call('DELETE', '/v1/segments/GONE');
-    for (const key of ['NO', 'GONE', 'a%20b', '..%2f', 'x'.repeat(3_000)]) {
+    for (const key of ['NO', 'GONE', '', 'a%20b', '..%2f', 'x'.repeat(3_000)]) {
       const { status, body } = await ask('POST', `${path}/${key}`, question('1'));
       assert.deepEqual([status, body.key, body.errorCode], [404, decodeURIComponent(key), 'FLAG_NOT_FOUND']);
     }
@@ -181,6 +181,7 @@ describe('what is asked otherwise', async () => {
     const { status, body } = await ask('POST', `${path}/%zz`, question('1'));
     assert.deepEqual([status, body.key, body.errorCode], [400, '%zz', 'PARSE_ERROR']);
     assert.equal((await checked(as(null))('POST', `${path}/%zz`, question('1'))).status, 401);
+    assert.equal((await as('read')('POST', `${path}/%zz/more`, question('1'))).body.code, 'invalid_request');
   });
 
   test('refusals have the form of the protocol', async () => {

@@ -21,7 +21,12 @@ const tags = ['OpenFeature'];
 const config = { scope: 'evaluate', takesApiKey: true } as const;
 
 /** Where both routes are; a flag's key stands behind it. */
-export const flagsPath = '/ofrep/v1/evaluate/flags';
+const flagsPath = '/ofrep/v1/evaluate/flags';
+
+const urlOfFlag = /^\/ofrep\/v1\/evaluate\/flags\/([^/?]*)(?:\?|$)/;
+
+/** Whether an address is that of a flag, also where its key cannot be decoded. */
+export const isOfFlag = (url: string): boolean => urlOfFlag.test(url);
 
 const json = 'application/json; charset=utf-8';
 const wholeSeconds = (ms: number): number => Math.floor(ms / 1000);
@@ -161,5 +166,5 @@ export function answerFailure(error: unknown, request: FastifyRequest, reply: Fa
 /** Of the flag that is asked about; as it was sent where it could not be decoded. */
 function keyOf({ params, url }: FastifyRequest): string | undefined {
   const { key } = (params ?? {}) as { key?: string };
-  return key ?? (url.startsWith(`${flagsPath}/`) ? url.slice(flagsPath.length + 1).split('?', 1)[0] : undefined);
+  return key ?? urlOfFlag.exec(url)?.[1];
 }

@@ -31,7 +31,7 @@ export function contractOf(document: OpenApi) {
     return made;
   };
   const patterns = Object.entries(document.paths).map(([path, operations]) => {
-    return { operations, pattern: new RegExp(`^${path.replaceAll(/[.]/g, '\\.').replaceAll(/\{[^}]+\}/g, '[^/]+')}$`) };
+    return { operations, pattern: new RegExp(`^${path.replaceAll(/[.]/g, '\\.').replaceAll(/\{[^}]+\}/g, '[^/]*')}$`) };
   });
 
   return {
