@@ -325,6 +325,7 @@ export async function buildApp(options: AppOptions) {
       runner = importRunner({
         imports,
         staging,
+        newOwner: randomUUID,
         carryOut: (job, client, owner, isClosing) =>
           carryOut(job, client, isClosing, { ...parts, owner, ...(batchSize === undefined ? {} : { batchSize }) }),
         onFailure: logFailure('an import was interrupted; it is taken up again'),

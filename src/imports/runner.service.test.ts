@@ -19,6 +19,7 @@ test('an import whose lease ran out may be taken by the same process, and then t
   const runner = importRunner({
     imports,
     staging: stagingStore(database),
+    newOwner: randomUUID,
     carryOut: (_job, _client, owner) => (owners.push(owner), over.promise),
     onFailure: assert.ifError,
   });

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import type { DatabaseClient } from '../db/database.ts';
 import { failureOf } from '../db/failures.ts';
 import type { Import, ImportsStore } from './imports.store.ts';
@@ -9,6 +8,8 @@ import { Stopped } from './stopped.ts';
 export interface RunnerOptions {
   readonly imports: ImportsStore;
   readonly staging: StagingStore;
+  /** A name, never given before, among all that share the database: a UUID. */
+  readonly newOwner: () => string;
   /** Does the work in the name of `owner`, on a connection of its own; ends early with `Stopped`. */
   readonly carryOut: (job: Import, client: DatabaseClient, owner: string, isClosing: () => boolean) => Promise<void>;
   readonly onFailure: (error: unknown) => void;
@@ -25,7 +26,7 @@ const maxAttempts = 10;
 
 /** Takes up what was received, here or elsewhere, and what another process has left, until it is closed. */
 export function importRunner(options: RunnerOptions) {
-  const { imports, staging, carryOut, onFailure } = options;
+  const { imports, staging, newOwner, carryOut, onFailure } = options;
   const closing = new AbortController();
   const isClosing = () => closing.signal.aborted;
   const sleepers = new Set<() => void>();
@@ -67,7 +68,7 @@ export function importRunner(options: RunnerOptions) {
 
   const work = async () => {
     // Of each slot its own: a lease that ran out while the process stood still may be taken by the other one of this process.
-    const owner = randomUUID();
+    const owner = newOwner();
     while (!isClosing()) {
       try {
         const heard = wakes;
