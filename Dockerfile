@@ -4,6 +4,8 @@ ARG NODE_IMAGE=node:24-bookworm-slim
 FROM ${NODE_IMAGE} AS production
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
+# npm looks for the workspace; of what is installed here nothing needs it.
+COPY client/package.json client/
 # Nothing that is needed to run is built or fetched by an install script.
 RUN npm ci --omit=dev --omit=optional --ignore-scripts
 COPY migrations migrations
@@ -17,6 +19,7 @@ RUN mkdir /app && chown node:node /app
 WORKDIR /app
 USER node
 COPY --chown=node:node package.json package-lock.json .npmrc ./
+COPY --chown=node:node client/package.json client/
 # With the optional packages: the tests start the embedded PostgreSQL, and some are about it.
 RUN npm ci && npm cache clean --force
 COPY --chown=node:node . .

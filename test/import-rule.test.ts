@@ -63,6 +63,22 @@ test('every file imports only what its suffix allows', () => {
   assert.deepEqual(broken, []);
 });
 
+test('the client imports its own files, types among them, and what decides percentages: nothing of Node, no library', () => {
+  const own = globSync('client/src/**/*.ts', { cwd: join(import.meta.dirname, '..') }).filter(
+    (path) => !path.endsWith('.test.ts'),
+  );
+  const shared = ['src/rollout/bucket.ts', 'src/rollout/murmur3.ts', 'src/rollout/ranges.ts'];
+  assert.ok(own.length > 10, `saw only ${own.length} files`);
+  const broken = [...own, ...shared].flatMap((path) => {
+    const text = readFileSync(join(import.meta.dirname, '..', path), 'utf8');
+    return [...text.matchAll(/^(?:import|export) (?:type )?[^;]*?from '([^']+)';/gm)]
+      .map(([, from]) => ({ from: from!, target: normalize(join(dirname(path), from!)) }))
+      .filter(({ from, target }) => !from.startsWith('.') || !(target.startsWith('client/src/') || shared.includes(target)))
+      .map(({ from }) => `${path} imports ${from}`);
+  });
+  assert.deepEqual(broken, []);
+});
+
 test('only stores, db and migrations hold SQL', () => {
   const sql = /[`'"]\s*(select|insert into|update|delete from|with \w+ as) /i;
   const found = files.filter(

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFile, spawnSync } from 'node:child_process';
-import { mkdtemp, readFile, rm, symlink } from 'node:fs/promises';
+import { cp, mkdtemp, readFile, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { suite, test } from 'node:test';
@@ -15,7 +15,15 @@ const readme = await readFile(new URL('../../README.md', import.meta.url), 'utf8
 /** Where the README's commands expect the service. */
 const documentedUrl = 'http://127.0.0.1:8080';
 
-for (const heading of ['Five minutes', 'Percentages and groups', 'Files of ids', 'Following along', 'OpenFeature']) {
+const headings = [
+  'Five minutes',
+  'Percentages and groups',
+  'Files of ids',
+  'Following along',
+  'OpenFeature',
+  'The client in ten lines',
+];
+for (const heading of headings) {
   suite(heading, async () => {
     const steps = stepsOf(sectionOf(heading));
     const { url } = await cloneDatabase();
@@ -104,18 +112,22 @@ async function runSteps(steps: Step[], serviceUrl: string): Promise<{ printed: s
   assert.ok(ours.includes(`BASE=${serviceUrl}\n`) && ours.includes(`KEY=${adminKey}\n`) && !ours.includes(documentedUrl));
   const cwd = await clone();
   return new Promise((resolve) => {
-    execFile('sh', ['-euc', `${curl()}\n${ours}`], { timeout: 60_000, cwd }, (error, stdout, stderr) => {
+    // npm would ask its registry about a package that needs none.
+    const env = { ...process.env, npm_config_audit: 'false' };
+    execFile('sh', ['-euc', `${curl()}\n${ours}`], { timeout: 60_000, cwd, env }, (error, stdout, stderr) => {
       void rm(cwd, { recursive: true });
       resolve({ printed: stdout.split(`\n${mark}\n`).slice(0, -1), failure: error ? `${error.message}\n${stderr}` : stderr });
     });
   });
 }
 
-/** The folder that a reader has, to write files into: what `npm run` needs is there by links. */
+/** The folder that a reader has, to write files into. The packages are there by a link. */
 async function clone(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'segmentd-readme-'));
-  for (const name of ['package.json', 'node_modules', 'src'])
-    await symlink(fileURLToPath(new URL(`../../${name}`, import.meta.url)), join(folder, name));
+  const from = (name: string) => fileURLToPath(new URL(`../../${name}`, import.meta.url));
+  for (const name of ['package.json', 'tsconfig.json', 'client', 'src'])
+    await cp(from(name), join(folder, name), { recursive: true });
+  await symlink(from('node_modules'), join(folder, 'node_modules'));
   return folder;
 }
 
