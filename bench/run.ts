@@ -1,6 +1,7 @@
 import { loadavg } from 'node:os';
 import { parseArgs } from 'node:util';
 import { changes } from './changes.ts';
+import { client } from './client.ts';
 import { exactReads } from './exact-reads.ts';
 import { files, importMemory } from './files.ts';
 import { following } from './following.ts';
@@ -25,6 +26,7 @@ const benchmarks: Readonly<Record<string, Benchmark>> = {
   report,
   following,
   ofrep,
+  client,
 };
 
 const help = `npm run bench -- [NAME...] [--rounds N] [--seconds N] [--users N]
