@@ -2,15 +2,17 @@
 const atOnce = 1_000;
 
 interface Waiting<One> {
+  readonly answer: Promise<One>;
   readonly resolve: (one: One) => void;
   readonly reject: (error: Error) => void;
 }
 
 interface Batch<Question, One> {
   readonly question: Question;
-  readonly users: Map<string, Waiting<One>[]>;
+  readonly users: Map<string, Waiting<One>>;
   /** Aborted when nobody waits for it any more. */
   readonly abandoned: AbortController;
+  /** How many wait. */
   waiting: number;
 }
 
@@ -34,46 +36,51 @@ export function gatherer<Question, One>(
     open = new Map();
   };
 
-  const send = async ({ question, users, abandoned }: Batch<Question, One>): Promise<void> => {
-    try {
-      const answers = await ask([...users.keys()], question, abandoned.signal);
-      let i = 0;
-      for (const all of users.values()) {
-        for (const { resolve } of all) resolve(answers[i]!);
-        i++;
-      }
-    } catch (error) {
-      for (const all of users.values()) for (const { reject } of all) reject(error as Error);
-    }
-  };
-
   const batchFor = (userId: string, question: Question, kind: string): Batch<Question, One> => {
     const there = open.get(kind);
     if (there && (there.users.size < atOnce || there.users.has(userId))) return there;
     if (batches.length === 0) soon(run);
-    const batch = { question, users: new Map<string, Waiting<One>[]>(), abandoned: new AbortController(), waiting: 0 };
+    const batch = { question, users: new Map<string, Waiting<One>>(), abandoned: new AbortController(), waiting: 0 };
     batches.push(batch);
     open.set(kind, batch);
     return batch;
   };
 
-  return (userId: string, question: Question, kind: string, signal: AbortSignal | undefined): Promise<One> =>
-    new Promise((resolve, reject) => {
-      signal?.throwIfAborted();
-      const batch = batchFor(userId, question, kind);
-      const leave = () => {
-        reject(signal!.reason as Error);
-        if (--batch.waiting === 0) batch.abandoned.abort(signal!.reason);
-      };
-      signal?.addEventListener('abort', leave, { once: true });
-      const stay = () => signal?.removeEventListener('abort', leave);
-      const one: Waiting<One> = {
-        resolve: (answer) => (stay(), resolve(answer)),
-        reject: (error) => (stay(), reject(error)),
-      };
-      const same = batch.users.get(userId);
-      if (same) same.push(one);
-      else batch.users.set(userId, [one]);
-      batch.waiting++;
-    });
+  const send = async ({ question, users, abandoned }: Batch<Question, One>): Promise<void> => {
+    try {
+      const answers = await ask([...users.keys()], question, abandoned.signal);
+      let i = 0;
+      for (const { resolve } of users.values()) resolve(answers[i++]!);
+    } catch (error) {
+      for (const { reject } of users.values()) reject(error as Error);
+    }
+  };
+
+  return (userId: string, question: Question, kind: string, signal: AbortSignal | undefined): Promise<One> => {
+    signal?.throwIfAborted();
+    const batch = batchFor(userId, question, kind);
+    let one = batch.users.get(userId);
+    if (!one) batch.users.set(userId, (one = waiting()));
+    batch.waiting++;
+    return signal ? unlessLeft(batch, one.answer, signal) : one.answer;
+  };
+}
+
+function waiting<One>(): Waiting<One> {
+  let resolve!: Waiting<One>['resolve'];
+  let reject!: Waiting<One>['reject'];
+  const answer = new Promise<One>((...settle) => ([resolve, reject] = settle));
+  return { answer, resolve, reject };
+}
+
+/** The answer for one who may leave before. */
+function unlessLeft<One>(batch: Batch<unknown, One>, answer: Promise<One>, signal: AbortSignal): Promise<One> {
+  return new Promise((resolve, reject) => {
+    const leave = () => {
+      reject(signal.reason as Error);
+      if (--batch.waiting === 0) batch.abandoned.abort(signal.reason);
+    };
+    signal.addEventListener('abort', leave, { once: true });
+    void answer.then(resolve, reject).finally(() => signal.removeEventListener('abort', leave));
+  });
 }

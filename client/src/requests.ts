@@ -130,9 +130,8 @@ const told = (thrown: unknown): Error =>
 function within(timeoutMs: number, signal: AbortSignal | undefined) {
   const controller = new AbortController();
   const abort = () => controller.abort(signal!.reason);
-  const late = new UnreachableError('timeout', `segmentd did not answer within ${timeoutMs} ms`);
-  // A timer cannot be longer.
-  const timer = timeoutMs < 2 ** 31 ? setTimeout(() => controller.abort(late), timeoutMs) : undefined;
+  const late = () => controller.abort(new UnreachableError('timeout', `segmentd did not answer within ${timeoutMs} ms`));
+  const timer = timeoutMs < 2 ** 31 ? setTimeout(late, timeoutMs) : undefined; // longer than that none can be
   if (signal?.aborted) abort();
   signal?.addEventListener('abort', abort, { once: true });
   return {
