@@ -95,6 +95,13 @@ export interface Queries {
     /** Only of this user, and of segments, which concern everybody. */
     user_id?: string | undefined;
   };
+  /** In which segments a user is, for OpenFeature. */
+  evaluateFlags: {
+    /** Of the event that led to the request; not looked at. */
+    flagConfigEtag?: string | undefined;
+    /** Of the event that led to the request, in seconds or as RFC 3339: the answer is no older. */
+    flagConfigLastModified?: string | undefined;
+  };
   /** Import a file of user ids. */
   importMembers: {
     /** `replace` makes those in by hand exactly the ones of the file. */
@@ -168,6 +175,22 @@ export interface Bodies {
     last_revision?: boolean | undefined;
     /** The answer is at least as new as this revision. */
     min_revision?: string | undefined;
+  };
+  /** Whether a user is in a segment, for OpenFeature. */
+  evaluateFlag: {
+    /** Besides the user id it may hold anything, which is not looked at. */
+    context: {
+      /** The user id. */
+      targetingKey: string;
+    };
+  };
+  /** In which segments a user is, for OpenFeature. */
+  evaluateFlags: {
+    /** Besides the user id it may hold anything, which is not looked at. */
+    context: {
+      /** The user id. */
+      targetingKey: string;
+    };
   };
   /** Make a key. */
   createKey: {
@@ -467,6 +490,48 @@ export interface Answers {
       at: string;
       /** How many were in by hand. */
       members: number;
+    }[];
+  };
+  /** Whether a user is in a segment, for OpenFeature. */
+  evaluateFlag: {
+    /** The public name of a segment, case-sensitive: 1 to 128 of `A-Z a-z 0-9 _ . -`, starting with a letter or digit. */
+    key: string;
+    /** Whether the user is in the segment. */
+    value: boolean;
+    /** `TARGETING_MATCH`: put in or kept out by hand; `SPLIT`: by a percentage, or kept from one by another segment of the group; `STATIC`: neither. */
+    reason: 'TARGETING_MATCH' | 'SPLIT' | 'STATIC';
+    variant: 'in' | 'out';
+    metadata: {
+      because: 'added' | 'rollout' | 'excluded' | 'group_taken' | 'not_in';
+      /** The user's, where the segment takes a percentage. */
+      bucket?: number;
+      /** When time alone changes the value, as far as is known now. */
+      until?: string;
+    };
+  };
+  /** In which segments a user is, for OpenFeature. */
+  evaluateFlags: {
+    /** All segments, by slug. */
+    flags: {
+      /** The public name of a segment, case-sensitive: 1 to 128 of `A-Z a-z 0-9 _ . -`, starting with a letter or digit. */
+      key: string;
+      /** Whether the user is in the segment. */
+      value: boolean;
+      /** `TARGETING_MATCH`: put in or kept out by hand; `SPLIT`: by a percentage, or kept from one by another segment of the group; `STATIC`: neither. */
+      reason: 'TARGETING_MATCH' | 'SPLIT' | 'STATIC';
+      variant: 'in' | 'out';
+      metadata: {
+        because: 'added' | 'rollout' | 'excluded' | 'group_taken' | 'not_in';
+        /** The user's, where the segment takes a percentage. */
+        bucket?: number;
+        /** When time alone changes the value, as far as is known now. */
+        until?: string;
+      };
+    }[];
+    eventStreams: {
+      type: 'sse';
+      /** Needs no key. It says the same for as long as LINK_TTL_SECONDS. */
+      url: string;
     }[];
   };
   /** Import a file of user ids. */
