@@ -1,6 +1,18 @@
 # The service (the default target), and its tests (--target test).
 ARG NODE_IMAGE=node:24-bookworm-slim
 
+FROM ${NODE_IMAGE} AS page
+WORKDIR /app
+COPY package.json package-lock.json .npmrc ./
+COPY client/package.json client/
+# With the optional packages: the bundler of the page is one, and its binary another.
+RUN npm ci --omit=dev --ignore-scripts
+COPY src/rollout src/rollout
+COPY ui ui
+COPY tsconfig.json ./
+RUN npm run build:ui
+
+
 FROM ${NODE_IMAGE} AS production
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
@@ -33,6 +45,7 @@ COPY --from=production /app/node_modules node_modules
 COPY --from=production /app/package.json ./
 COPY --from=production /app/migrations migrations
 COPY --from=production /app/src src
+COPY --from=page /app/ui/dist ui/dist
 USER node
 # In a container 127.0.0.1 would be reached by nobody. What is published is up to whoever runs it.
 ENV NODE_ENV=production HOST=0.0.0.0

@@ -32,6 +32,7 @@ import type { LinkOptions } from './http/links.ts';
 import { describeApi } from './http/openapi.ts';
 import { type LoadOptions, shedLoad } from './http/load.ts';
 import { logRequests, type RequestLogOptions } from './http/request-log.ts';
+import { type PageFile, pageRoutes } from './http/page.ts';
 import { cutSlowReaders } from './http/slow-readers.ts';
 import { cutSlowRequests } from './http/slow-requests.ts';
 import { setSecurityHeaders } from './http/security-headers.ts';
@@ -111,6 +112,8 @@ export interface AppOptions {
   /** Nothing depends on it. Default: off. */
   readonly housekeeping?: (TaskOptions & RoundOptions) | 'off';
   readonly streams?: StreamOptions;
+  /** The built page. Default: there is none. */
+  readonly page?: readonly PageFile[];
 }
 
 export interface ImportOptions {
@@ -145,6 +148,7 @@ export async function buildApp(options: AppOptions) {
     requestLog = { slowMs: 1000, sample: 0.001 },
     housekeeping = 'off',
     streams: streaming = {},
+    page = [],
   } = options;
   const { clock } = database;
   const storedKeys = keysStore(database);
@@ -289,6 +293,7 @@ export async function buildApp(options: AppOptions) {
   await app.register(fileImports());
   await app.register(keyRoutes(keysService(storedKeys, keys.forget)));
   await app.register(operatingRoutes(obstaclesOf(database), load, metrics));
+  if (page.length > 0) await app.register(pageRoutes(page));
 
   return app;
 

@@ -79,6 +79,21 @@ test('the client imports its own files, types among them, and what decides perce
   assert.deepEqual(broken, []);
 });
 
+test('the page imports itself, its two libraries and the pure rules of percentages', () => {
+  const ofPage = globSync('ui/**/*.{ts,tsx}', { cwd: join(import.meta.dirname, '..') }).filter(
+    (path) => !/\.test\.ts$|^ui\/(build|dist)/.test(path),
+  );
+  assert.ok(ofPage.length > 30, `saw only ${ofPage.length} files`);
+  const broken = ofPage.flatMap((path) => {
+    const text = readFileSync(join(import.meta.dirname, '..', path), 'utf8');
+    return [...text.matchAll(/^(?:import|export) [^;]*?from '([^']+)';/gm)]
+      .map(([, from]) => (from!.startsWith('.') ? normalize(join(dirname(path), from!)) : from!))
+      .filter((from) => !/^(ui\/(?!build|dist)|src\/rollout\/|preact(\/hooks)?$|uplot$)/.test(from))
+      .map((from) => `${path} imports ${from}`);
+  });
+  assert.deepEqual(broken, []);
+});
+
 test('only stores, db and migrations hold SQL', () => {
   const sql = /[`'"]\s*(select|insert into|update|delete from|with \w+ as) /i;
   const found = files.filter(

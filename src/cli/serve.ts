@@ -10,6 +10,7 @@ import { migrate } from '../db/migrate.ts';
 import { findOrMakeSecret } from '../history/secrets.store.ts';
 import { findObstacles } from '../operating/readiness.store.ts';
 import { CommandError, connect, type Connected } from './connect.ts';
+import { readPage } from './page.ts';
 
 /** What requests under way may take when the service stops, before they are cut. */
 const graceMs = 30_000;
@@ -59,6 +60,8 @@ export async function serve(): Promise<void> {
     const requestLog = { slowMs: config.SLOW_REQUEST_MS, sample: config.LOG_SAMPLE };
     const imports = { maxBytes: config.MAX_IMPORT_BYTES };
     const housekeeping = { changesHours: config.CHANGES_HOURS, historyMonths: config.HISTORY_MONTHS ?? null };
+    const page = readPage();
+    if (page.length === 0) logger.warn('there is no page at /ui/: npm run build:ui makes it');
     app = await buildApp({
       database,
       reading,
@@ -73,6 +76,7 @@ export async function serve(): Promise<void> {
       logger,
       requestLog,
       housekeeping,
+      page,
     });
     const address = await listen(app, config);
     await makeFirstKey(keysStore(database), config, address);

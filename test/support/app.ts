@@ -54,6 +54,7 @@ export async function startApp(
     tls?: AppOptions['tls'];
     trustProxy?: readonly string[];
     corsOrigins?: readonly string[];
+    page?: AppOptions['page'];
   } = {},
 ): Promise<TestApp> {
   const database = options.database ?? (await cloneDatabase());
@@ -75,6 +76,7 @@ export async function startApp(
       ...(options.trustProxy && { trustProxy: options.trustProxy }),
       ...(options.corsOrigins && { corsOrigins: options.corsOrigins }),
       ...(options.streams && { streams: options.streams }),
+      ...(options.page && { page: options.page }),
       ...(options.limits && { limits: options.limits }),
       load: { maxDelayMs: 0, ...options.load }, // a slow machine is no load
       ...(options.maxDownloads !== undefined && { maxDownloads: options.maxDownloads }),

@@ -7,7 +7,7 @@ import { spawnSync } from 'node:child_process';
 const given = process.argv.slice(2);
 const files = given.some((argument) => !argument.startsWith('-'))
   ? []
-  : ['src/**/*.test.ts', 'test/**/*.test.ts', 'bench/**/*.test.ts', 'client/src/**/*.test.ts'];
+  : ['src/**/*.test.ts', 'test/**/*.test.ts', 'bench/**/*.test.ts', 'client/src/**/*.test.ts', 'ui/**/*.test.ts'];
 const setUp = '--test-global-setup=./test/support/global-setup.ts';
 const { status } = spawnSync(process.execPath, ['--test', setUp, ...given, ...files], { stdio: 'inherit' });
 process.exitCode = status ?? 1;

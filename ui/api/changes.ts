@@ -1,0 +1,90 @@
+import type { Change } from './answers.ts';
+import { addressOf, type Client, failureIn, type Query } from './client.ts';
+import { eventReader } from './event-stream.ts';
+
+export interface Following {
+  readonly client: Client;
+  readonly filter: Query;
+  onChange(change: Change): void;
+  /** Something may have been missed: all that is shown is to be read anew. */
+  onGap(): void;
+  /** Whether the service can be reached. */
+  onState(isConnected: boolean): void;
+}
+
+const firstWaitMs = 500;
+const longestWaitMs = 5_000;
+
+/**
+ * Follows `/v1/changes` until it is stopped, across breaks, from the place of the last event. While the tab is hidden it does
+ * not: a browser has six connections for all its tabs, and nobody looks. The function that comes back stops it.
+ */
+export function follow({ client, filter, onChange, onGap, onState }: Following): () => void {
+  let place = '';
+  let waitMs = firstWaitMs;
+  let connection: AbortController | null = null;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let isStopped = false;
+
+  async function connect() {
+    if (isStopped || document.hidden || connection) return;
+    const own = (connection = new AbortController());
+    try {
+      const answer = await fetch(addressOf('v1/changes', filter), {
+        headers: { authorization: client.authorization, accept: 'text/event-stream', ...(place && { 'last-event-id': place }) },
+        cache: 'no-store',
+        signal: own.signal,
+      });
+      if (!answer.ok) return onRefused(await failureIn(answer).then(({ status }) => status));
+      onState(true);
+      if (waitMs > firstWaitMs || place === '') onGap();
+      waitMs = firstWaitMs;
+      await read(answer.body!);
+      if (!isStopped) again(0);
+    } catch {
+      if (own.signal.aborted) return;
+      onState(false);
+      again(waitMs);
+      waitMs = Math.min(waitMs * 2, longestWaitMs);
+    } finally {
+      if (connection === own) connection = null;
+    }
+  }
+
+  async function read(body: ReadableStream<Uint8Array>) {
+    const take = eventReader(({ id, type, data }) => {
+      place = id;
+      if (type === 'segment' || type === 'entry' || type === 'exit')
+        onChange({ kind: type, ...(JSON.parse(data) as object) } as Change);
+    });
+    const reader = body.pipeThrough(new TextDecoderStream() as ReadableWritablePair<string, Uint8Array>).getReader();
+    for (let piece = await reader.read(); !piece.done; piece = await reader.read()) take(piece.value);
+  }
+
+  function onRefused(status: number) {
+    if (status === 401 || status === 403) return; // the client learns of it by what it asks
+    if (status === 410) place = '';
+    again(longestWaitMs);
+  }
+
+  const again = (ms: number) => {
+    clearTimeout(timer);
+    timer = setTimeout(() => void connect(), ms);
+  };
+
+  const onVisibility = () => {
+    if (document.hidden) {
+      connection?.abort();
+      connection = null;
+    } else again(0);
+  };
+  document.addEventListener('visibilitychange', onVisibility);
+  void connect();
+
+  return () => {
+    isStopped = true;
+    clearTimeout(timer);
+    connection?.abort();
+    document.removeEventListener('visibilitychange', onVisibility);
+  };
+}

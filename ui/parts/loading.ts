@@ -1,0 +1,90 @@
+import { type Inputs, useCallback, useEffect, useRef, useState } from 'preact/hooks';
+import { type Failure, failureOf } from '../api/failure.ts';
+
+export interface Loaded<T> {
+  /** What came last; kept while it is read anew, so that nothing jumps. */
+  readonly value: T | undefined;
+  readonly failure: Failure | null;
+  readonly isLoading: boolean;
+  reload(): void;
+}
+
+/** Reads something, and anew when the inputs change. What comes for older inputs is dropped. */
+export function useLoaded<T>(load: (signal: AbortSignal) => Promise<T>, inputs: Inputs): Loaded<T> {
+  const [state, setState] = useState<{ value?: T; failure: Failure | null; isLoading: boolean; of?: string }>({
+    failure: null,
+    isLoading: true,
+  });
+  const [turn, setTurn] = useState(0);
+  const of = JSON.stringify(inputs);
+  useEffect(() => {
+    const gone = new AbortController();
+    setState((before) => ({ ...(before.of === of && { value: before.value! }), of, failure: before.failure, isLoading: true }));
+    load(gone.signal).then(
+      (value) => !gone.signal.aborted && setState({ value, of, failure: null, isLoading: false }),
+      (error: unknown) =>
+        !gone.signal.aborted && setState((before) => ({ ...before, failure: failureOf(error), isLoading: false })),
+    );
+    return () => gone.abort();
+  }, [of, turn]);
+  const reload = useCallback(() => setTurn((turn) => turn + 1), []);
+  const isOf = state.of === of;
+  return {
+    value: isOf ? state.value : undefined,
+    failure: isOf ? state.failure : null,
+    isLoading: !isOf || state.isLoading,
+    reload,
+  };
+}
+
+export interface Doing<A extends unknown[]> {
+  readonly failure: Failure | null;
+  readonly isBusy: boolean;
+  /** Whether it was done. */
+  run(...args: A): Promise<boolean>;
+  forget(): void;
+}
+
+/** Something that is done when asked to, once at a time, with the failure to show. */
+export function useDoing<A extends unknown[]>(act: (...args: A) => Promise<void>): Doing<A> {
+  const [failure, setFailure] = useState<Failure | null>(null);
+  const [isBusy, setBusy] = useState(false);
+  const isRunning = useRef(false);
+  const run = async (...args: A): Promise<boolean> => {
+    if (isRunning.current) return false;
+    isRunning.current = true;
+    setBusy(true);
+    setFailure(null);
+    try {
+      await act(...args);
+      return true;
+    } catch (error) {
+      setFailure(failureOf(error));
+      return false;
+    } finally {
+      isRunning.current = false;
+      setBusy(false);
+    }
+  };
+  return { failure, isBusy, run, forget: () => setFailure(null) };
+}
+
+/** The value as it was when it last stood still for so long. */
+export function useSettled<T>(value: T, ms: number): T {
+  const [settled, setSettled] = useState(value);
+  useEffect(() => {
+    const timer = setTimeout(() => setSettled(value), ms);
+    return () => clearTimeout(timer);
+  }, [value, ms]);
+  return settled;
+}
+
+/** Calls it again and again while the page is looked at. */
+export function useEvery(ms: number, call: () => void): void {
+  const latest = useRef(call);
+  latest.current = call;
+  useEffect(() => {
+    const timer = setInterval(() => document.hidden || latest.current(), ms);
+    return () => clearInterval(timer);
+  }, [ms]);
+}

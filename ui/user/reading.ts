@@ -1,0 +1,41 @@
+import type { History, SegmentsOfUser, Stays } from '../api/answers.ts';
+import { allOf, type Client, userPath } from '../api/client.ts';
+import { Failure } from '../api/failure.ts';
+import type { Told } from './timeline.ts';
+
+export interface ToldUser extends Told {
+  /** What the service says that the user is in. */
+  readonly segments: readonly string[];
+}
+
+/** All that is kept of a user. */
+export async function readUser(client: Client, userId: string, signal: AbortSignal): Promise<ToldUser> {
+  const path = userPath(userId);
+  const [standing, ended, history, present] = await Promise.all([
+    allOf<Stays>(client, `${path}/memberships`, { limit: 1000 }, signal),
+    allOf<Stays>(client, `${path}/memberships`, { limit: 1000, ended: true }, signal),
+    readHistory(client, path, signal),
+    client.get<SegmentsOfUser>(`${path}/segments`, { last_revision: true }, signal),
+  ]);
+  return {
+    events: history.flatMap(({ events }) => events),
+    keptFrom: Date.parse(history[0]!.from),
+    standing: standing.flatMap(({ memberships }) => memberships),
+    ended: ended.flatMap(({ memberships }) => memberships),
+    now: Date.parse(present.as_of),
+    segments: present.segments ?? [],
+  };
+}
+
+const everything = { from: '1970-01-01T00:00:00Z', to: '9999-12-31T00:00:00Z', limit: 10_000 };
+
+/** From the beginning, or from where history is kept, which a refusal tells. */
+async function readHistory(client: Client, path: string, signal: AbortSignal): Promise<History[]> {
+  try {
+    return await allOf<History>(client, `${path}/history`, everything, signal);
+  } catch (error) {
+    const [, keptFrom] = /lies before (\S+Z)/.exec((error as Failure).problem?.errors?.[0]?.message ?? '') ?? [];
+    if (!(error instanceof Failure) || error.problem.code !== 'history_dropped' || !keptFrom) throw error;
+    return allOf<History>(client, `${path}/history`, { ...everything, from: keptFrom }, signal);
+  }
+}

@@ -1,0 +1,91 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { HistoryEvent, Stay } from '../api/answers.ts';
+import { inAt, momentBeside, nextByItself, timelineOf, type Told } from './timeline.ts';
+
+const day = (n: number) => `2026-05-${String(n).padStart(2, '0')}T00:00:00.000Z`;
+const at = (n: number) => Date.parse(day(n));
+const event = (
+  n: number,
+  operation: 'add' | 'remove',
+  cause: HistoryEvent['cause'] = 'request',
+  segment = 'A',
+): HistoryEvent => ({
+  at: day(n),
+  segment,
+  operation,
+  cause,
+  actor: 'analytics',
+});
+const stay = (from: number, to: number | null, more: Partial<Stay> = {}): Stay => ({
+  segment: 'A',
+  effect: 'include',
+  starts_at: day(from),
+  ends_at: to === null ? null : day(to),
+  changed_by: 'support',
+  ...more,
+});
+const told = (more: Partial<Told>): Told => ({ events: [], keptFrom: 0, standing: [], ended: [], now: at(20), ...more });
+const slugs = (timeline: ReturnType<typeof timelineOf>, n: number) => inAt(timeline, at(n)).map(({ segment }) => segment);
+
+test('pairs entries with exits, and says how each began and ended', () => {
+  const { lanes } = timelineOf(
+    told({ events: [event(1, 'add', 'import'), event(3, 'remove', 'ttl'), event(5, 'add', 'rollout')] }),
+  );
+  assert.deepEqual(
+    lanes[0]!.bars.map(({ from, to, cause, end }) => [from, to, cause, end?.cause]),
+    [
+      [at(1), at(3), 'import', 'ttl'],
+      [at(5), Infinity, 'rollout', undefined],
+    ],
+  );
+});
+
+test('what began before what is kept begins there', () => {
+  const { lanes } = timelineOf(told({ events: [event(3, 'remove')], keptFrom: at(2) }));
+  assert.deepEqual([lanes[0]!.bars[0]!.from, lanes[0]!.bars[0]!.by], [at(2), null]);
+});
+
+test('what runs ends at the end that is foreseen, and a plan is in from its start', () => {
+  const timeline = timelineOf(told({ events: [event(10, 'add')], standing: [stay(10, 25), stay(27, 29)] }));
+  assert.deepEqual(
+    [9, 10, 24, 25, 27, 28, 29].map((n) => slugs(timeline, n).length),
+    [0, 1, 1, 0, 1, 1, 0],
+  );
+  assert.deepEqual(
+    timeline.lanes[0]!.bars.map(({ isPlanned }) => isPlanned),
+    [false, true],
+  );
+});
+
+test('an exclusion is shown, and puts nobody in', () => {
+  const exclusion = stay(4, 8, { effect: 'exclude', ended_by: 'x', ended_cause: 'request' });
+  const timeline = timelineOf(told({ ended: [exclusion, stay(1, 3, { ended_by: 'x', ended_cause: 'ttl' })] }));
+  assert.deepEqual(
+    timeline.lanes[0]!.bars.map(({ effect }) => effect),
+    ['kept-out'],
+  );
+  assert.deepEqual(slugs(timeline, 5), []);
+});
+
+test('lanes: those the user is in, those to come, the rest', () => {
+  const timeline = timelineOf(
+    told({
+      events: [event(1, 'add', 'request', 'A'), event(2, 'remove', 'request', 'A'), event(3, 'add', 'request', 'Z')],
+      standing: [stay(25, null, { segment: 'M' })],
+    }),
+  );
+  assert.deepEqual(
+    timeline.lanes.map(({ segment }) => segment),
+    ['Z', 'M', 'A'],
+  );
+});
+
+test('steps from change to change, and knows what comes by itself', () => {
+  const timeline = timelineOf(told({ events: [event(1, 'add'), event(3, 'remove')], standing: [stay(25, 28)] }));
+  assert.equal(momentBeside(timeline, at(2), 'before'), at(1));
+  assert.equal(momentBeside(timeline, at(3), 'before'), at(1));
+  assert.equal(momentBeside(timeline, at(3), 'after'), at(25));
+  assert.equal(momentBeside(timeline, at(28), 'after'), undefined);
+  assert.equal(nextByItself(timeline), at(25));
+});

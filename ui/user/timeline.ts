@@ -1,0 +1,136 @@
+import type { Cause, HistoryEvent, Stay } from '../api/answers.ts';
+
+/** A time in which the user was in a segment, or was kept out of it by hand; in milliseconds, without its end. */
+export interface Bar {
+  readonly from: number;
+  /** `Infinity`: no end is known. After now: foreseen. */
+  readonly to: number;
+  readonly effect: 'in' | 'kept-out';
+  /** Why it began. Of what began before what is kept, and of plans, it is `request`. */
+  readonly cause: Cause;
+  readonly by: string | null;
+  /** How it ended, where it has. */
+  readonly end: { readonly cause: Cause; readonly by: string } | null;
+  readonly isPlanned: boolean;
+}
+
+export interface Lane {
+  readonly segment: string;
+  readonly bars: readonly Bar[];
+}
+
+export interface Timeline {
+  readonly lanes: readonly Lane[];
+  /** When the user came or went, past and foreseen, in order. */
+  readonly moments: readonly number[];
+  readonly now: number;
+}
+
+export interface Told {
+  /** In time order. */
+  readonly events: readonly HistoryEvent[];
+  /** From where on the events are kept. */
+  readonly keptFrom: number;
+  readonly standing: readonly Stay[];
+  readonly ended: readonly Stay[];
+  readonly now: number;
+}
+
+/** The stays of a user, a lane a segment: those the user is in first, then those to come, then the rest, each by slug. */
+export function timelineOf(told: Told): Timeline {
+  const bySegment = new Map<string, Bar[]>();
+  const add = (segment: string, bar: Bar) => {
+    const bars = bySegment.get(segment);
+    if (bars) bars.push(bar);
+    else bySegment.set(segment, [bar]);
+  };
+  addPast(told, add);
+  addSaid(told, add);
+  const lanes = [...bySegment].map(([segment, bars]) => ({ segment, bars: bars.toSorted((a, b) => a.from - b.from) }));
+  lanes.sort((a, b) => rankOf(a, told.now) - rankOf(b, told.now) || (a.segment < b.segment ? -1 : 1));
+  const moments = lanes
+    .flatMap(({ bars }) => bars.filter(({ effect }) => effect === 'in').flatMap(({ from, to }) => [from, to]))
+    .filter((moment) => Number.isFinite(moment));
+  return { lanes, moments: [...new Set(moments)].toSorted((a, b) => a - b), now: told.now };
+}
+
+/** What has happened: entries and exits alternate. What runs still has the end that is foreseen. */
+function addPast({ events, keptFrom, standing, now }: Told, add: (segment: string, bar: Bar) => void) {
+  const open = new Map<string, HistoryEvent>();
+  for (const event of events) {
+    if (event.operation === 'add') {
+      open.set(event.segment, event);
+      continue;
+    }
+    const entry = open.get(event.segment);
+    open.delete(event.segment);
+    add(event.segment, {
+      ...begunBy(entry, keptFrom),
+      to: Date.parse(event.at),
+      end: { cause: event.cause, by: event.actor },
+    });
+  }
+  const untils = new Map(
+    standing
+      .filter(({ effect, starts_at: from }) => effect === 'include' && Date.parse(from) <= now)
+      .map(({ segment, ends_at: until }) => [segment, until]),
+  );
+  for (const [segment, entry] of open) {
+    const until = untils.get(segment);
+    add(segment, { ...begunBy(entry, keptFrom), to: until ? Date.parse(until) : Infinity, end: null });
+  }
+}
+
+/** What was said by hand and makes no event: exclusions, and plans. */
+function addSaid({ standing, ended, now }: Told, add: (segment: string, bar: Bar) => void) {
+  for (const stay of [...standing, ...ended]) {
+    const [from, to] = [Date.parse(stay.starts_at), stay.ends_at === null ? Infinity : Date.parse(stay.ends_at)];
+    const isPlanned = from > now && stay.ended_cause === undefined;
+    if (stay.effect === 'include' && !isPlanned) continue;
+    add(stay.segment, {
+      from,
+      to,
+      effect: stay.effect === 'include' ? 'in' : 'kept-out',
+      cause: 'request',
+      by: stay.changed_by,
+      end: stay.ended_cause && stay.ended_by ? { cause: stay.ended_cause, by: stay.ended_by } : null,
+      isPlanned,
+    });
+  }
+}
+
+const begunBy = (entry: HistoryEvent | undefined, keptFrom: number) =>
+  ({
+    from: entry ? Date.parse(entry.at) : keptFrom,
+    effect: 'in',
+    cause: entry?.cause ?? 'request',
+    by: entry?.actor ?? null,
+    isPlanned: false,
+  }) as const;
+
+function rankOf({ bars }: Lane, now: number): number {
+  if (bars.some((bar) => bar.effect === 'in' && holds(bar, now))) return 0;
+  return bars.some(({ isPlanned }) => isPlanned) ? 1 : 2;
+}
+
+/** What begins at a moment counts at it, what ends then does not. */
+export const holds = ({ from, to }: Bar, at: number): boolean => from <= at && at < to;
+
+/** What the user is in at a moment, by slug. */
+export const inAt = ({ lanes }: Timeline, at: number): { segment: string; bar: Bar }[] =>
+  lanes
+    .flatMap(({ segment, bars }) => bars.filter((bar) => bar.effect === 'in' && holds(bar, at)).map((bar) => ({ segment, bar })))
+    .toSorted((a, b) => (a.segment < b.segment ? -1 : 1));
+
+/** The next moment, or the one before, at which the user comes or goes. Coming and going are seen at it and after it. */
+export function momentBeside({ moments }: Timeline, at: number, direction: 'before' | 'after'): number | undefined {
+  if (direction === 'after') return moments.find((moment) => moment > at);
+  return moments.findLast((moment) => moment < at);
+}
+
+/** The next moment after now at which something begins or ends by itself. */
+export function nextByItself({ lanes, now }: Timeline): number | undefined {
+  const coming = lanes.flatMap(({ bars }) => bars.flatMap(({ from, to }) => [from, to])).filter((at) => at > now);
+  const next = Math.min(...coming);
+  return Number.isFinite(next) ? next : undefined;
+}

@@ -1,0 +1,42 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Why } from '../api/answers.ts';
+import { whySentence } from './why-sentence.ts';
+
+const why = (more: Partial<Why>): Why => ({
+  segment: 'A',
+  member: false,
+  because: 'removed',
+  since: '3 May',
+  until: null,
+  changed_by: 'analytics',
+  rollout: null,
+  as_of: '4 May',
+  ...more,
+});
+const rollout = { percent: 60, bucket: 6513, ranges: [] };
+
+for (const [more, sentence] of [
+  [{ member: true, because: 'added', until: '5 May' }, 'In since 3 May because analytics added them; out on 5 May.'],
+  [{ member: true, because: 'added' }, 'In since 3 May because analytics added them; with no end in sight.'],
+  [
+    { member: true, because: 'rollout', rollout },
+    'In since 3 May because the percentage of 60 %, set by analytics, takes their bucket 6513; with no end in sight.',
+  ],
+  [{}, 'Out since 3 May because analytics removed them.'],
+  [{ because: 'expired', until: '9 May' }, 'Out since 3 May because the end that analytics had set came; in on 9 May.'],
+  [{ because: 'segment_deleted' }, 'Out since 3 May because analytics deleted the segment.'],
+  [{ because: 'excluded', since: null, rollout }, 'Out because analytics took them out and keeps them out of its 60 %.'],
+  [
+    { because: 'group_taken', rollout },
+    'Out since 3 May because analytics added them to another segment of the group, which goes before its percentage.',
+  ],
+  [
+    { because: 'not_covered', since: null, rollout },
+    'Out because the percentage of 60 %, set by analytics, does not take their bucket 6513.',
+  ],
+  [{ because: 'not_covered' }, 'Out since 3 May because the percentage, set by analytics, no longer takes them.'],
+  [{ because: 'never_added', since: null, changed_by: null }, 'Never in.'],
+] as [Partial<Why>, string][]) {
+  test(sentence, () => assert.equal(whySentence(why(more), String), sentence));
+}
