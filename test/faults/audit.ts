@@ -6,7 +6,7 @@ import type { Moment, Segment, Stay } from '../../src/timeline/facts.ts';
 /**
  * Triggers that write down each row that a transaction begins and ends, in that transaction. The tables alone do not tell
  * when a plan was made, or that it was taken back; with this the facts of every user are known as they were after each change.
- * What is written down is compared with the tables at the end.
+ * What is written down is compared with the tables at the end. Where `audit.pace` says so a write takes longer meanwhile.
  */
 export async function watch({ pool }: Database): Promise<void> {
   await pool.query(auditText);
@@ -19,6 +19,7 @@ const auditText = `create schema audit
   create table stays (xid xid8 not null default pg_current_xact_id(), what text not null, user_id text collate "C" not null, segment_id integer, starts_at timestamptz,
     ends_at timestamptz, since timestamptz, excluded boolean, begun_by text, begun_cause text, ended_by text, ended_cause text)
   create index stays_by_user on stays (user_id)
+  create table pace (seconds real not null)
   create table segments (version bigint primary key, revision bigint not null, segment jsonb not null, rollouts jsonb not null);
 
 create function audit.on_change() returns trigger language plpgsql as $$ begin
@@ -30,7 +31,9 @@ end $$;
 create trigger audit after insert on changes for each row execute function audit.on_change();
 
 create function audit.on_begin() returns trigger language plpgsql as $$ begin
-  insert into audit.stays (what, ${stayNames}) select 'begin', ${stayNames} from rows; return null;
+  insert into audit.stays (what, ${stayNames}) select 'begin', ${stayNames} from rows;
+  perform pg_sleep(seconds) from audit.pace;
+  return null;
 end $$;
 create function audit.on_end() returns trigger language plpgsql as $$ begin
   insert into audit.stays (what, ${stayNames}) select 'end', ${stayNames} from rows; return null;

@@ -2,6 +2,7 @@ import { createClient } from '@redis/client';
 import pg from 'pg';
 import { randomSource } from '../model/random-history.ts';
 import type { Random } from './operations.ts';
+import { until } from '../support/service.ts';
 import { maxStalenessSeconds, poolSize, type Surroundings } from './surroundings.ts';
 
 /** What is hurt: two faults at once are never at one place. */
@@ -65,6 +66,11 @@ export const faultKinds: readonly FaultKind[] = [
     name: 'database killed',
     place: 'postgres',
     strike: ({ pair }, random) => pair.crash(hard(random), () => seconds(random, random.one([briefly, nearLimit]))),
+  },
+  {
+    name: 'standby silent',
+    place: 'postgres',
+    strike: ({ pair }, random) => pair.holdCommits(() => seconds(random, [0.5, 2])),
   },
   {
     name: 'standby promoted',
@@ -175,12 +181,36 @@ export const faultKinds: readonly FaultKind[] = [
       ),
   },
   {
+    name: 'slow writes',
+    place: 'sessions',
+    async strike(around, random) {
+      await askQuietly(around, 'insert into audit.pace values (0.04)');
+      await seconds(random, [1, 3]);
+      await until(() => askQuietly(around, 'delete from audit.pace'), 'the database, to write as fast as before', 60_000);
+    },
+  },
+  {
     name: 'idle transaction elsewhere',
     place: 'sessions',
     strike: (around, random) =>
       holding(around, 'postgres', ['begin', 'select pg_current_xact_id()'], () => seconds(random, [2, 4])),
   },
 ];
+
+/** Whether it could be asked: another fault may be faster. */
+async function askQuietly({ pair }: Surroundings, text: string): Promise<boolean> {
+  const client = new pg.Client({ ...pair.connection(), database: 'segmentd' });
+  client.on('error', () => {});
+  try {
+    await client.connect();
+    await client.query(text);
+    return true;
+  } catch {
+    return false;
+  } finally {
+    await client.end().catch(() => {});
+  }
+}
 
 /** Does this in a session of its own and stays so meanwhile. A database that goes down ends it, which is no failure. */
 async function holding({ pair }: Surroundings, database: string, texts: readonly string[], meanwhile: () => Promise<void>) {

@@ -57,9 +57,13 @@ export async function openPair(atEnd: (end: () => Promise<void>) => void) {
     }
   };
 
-  const waitForStandby = async () => {
-    await ask(`alter system set synchronous_standby_names = 'standby'`);
+  const waitFor = async (name: 'standby' | 'nobody') => {
+    await ask(`alter system set synchronous_standby_names = '${name}'`);
     await ask('select pg_reload_conf()');
+  };
+
+  const waitForStandby = async () => {
+    await waitFor('standby');
     await until(
       () => holds(`exists (select from pg_stat_replication where sync_state = 'sync')`),
       'the standby to be waited for',
@@ -108,6 +112,13 @@ export async function openPair(atEnd: (end: () => Promise<void>) => void) {
       primary = standby!;
       standby = undefined;
       await rm(old.cluster, { recursive: true, force: true, maxRetries: 50, retryDelay: 100 });
+    },
+
+    /** As if the standby did not answer: what is written has its moment, and neither commits nor is seen. */
+    async holdCommits(meanwhile: () => Promise<void>) {
+      await waitFor('nobody');
+      await meanwhile();
+      await waitFor('standby');
     },
 
     /** Another standby in place of the one that was promoted. */

@@ -42,7 +42,6 @@ const methods: Readonly<Record<string, string>> = {
   findLastIndex: 'findIndex',
   max: 'min',
   min: 'max',
-  push: 'unshift',
 };
 
 /** Methods without which the list stays as it was. */
