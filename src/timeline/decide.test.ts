@@ -177,6 +177,13 @@ test('a row of a file that takes the place of who is in leaves plans, and the en
   assert.deepEqual([endings, beginnings.length], [[], 1]);
 });
 
+test('whom such a file lacks goes out where the stretch began before it, and plans stay', () => {
+  const facts = withStays(told(created(0, 'A')), stay(10, 50), stay(60, 70));
+  const missingFrom = (replacement: number) =>
+    decided(facts, asked({ remove: ['A'], replacement, cause: 'import' }), 20).endings.map(({ startsAt }) => startsAt);
+  assert.deepEqual([missingFrom(10_001), missingFrom(10_000), missingFrom(9_999)], [[10_000], [], []]);
+});
+
 test('a decision is good until time alone changes something, or its own end has come', () => {
   const segment = told(created(0, 'A'), created(1, 'B'));
   const goodUntil = (facts: Facts, command: Partial<Command>, at = 20) =>

@@ -1,7 +1,21 @@
 import { type Mutant, mutantText } from './mutant.ts';
 
+const inDecide = (mutant: string) => ({ file: 'src/timeline/decide.ts', mutant });
+
 /** Mutants that change nothing that anybody could see, each with the reason; they are left out of the score. */
-const equivalents: readonly { readonly file: string; readonly mutant: string; readonly because: string }[] = [];
+const equivalents: readonly { readonly file: string; readonly mutant: string; readonly because: string }[] = [
+  { ...inDecide('groups.size === 0 → false'), because: 'it saves the walk over all segments' },
+  { ...inDecide('< → <=    in: .sort((a, b) => (a.slug'), because: 'no two slugs of living segments are equal' },
+  { ...inDecide('1 → 2    in: .sort((a, b) => (a.slug'), because: 'the sign counts' },
+  { ...inDecide('< → <=    in: return !excluded && from < to'), because: 'a time of no length overlaps nothing' },
+  { ...inDecide("until === Infinity ? { kind: 'never' }"), because: 'an end at infinity is stored as none' },
+  { ...inDecide('Infinity → -Infinity    in: end: until'), because: 'an end at infinity is stored as none' },
+  { ...inDecide('.filter((stay) => stay.endedCause === null)'), because: 'whoever decides reads no past stays' },
+  { ...inDecide('Infinity → -Infinity    in: const coming'), because: 'the walk begins with Infinity as well' },
+  { ...inDecide("end.kind === 'ttl' && add.length > 0 →"), because: 'a TTL without an add is refused before' },
+  { ...inDecide("&& → ||    in: else if (end.kind === 'ttl'"), because: 'a TTL without an add is refused before' },
+  { ...inDecide("> → >=    in: else if (end.kind === 'ttl'"), because: 'a TTL without an add is refused before' },
+];
 
 export const equivalentTo = (file: string, text: string, mutant: Mutant): boolean => {
   const told = mutantText(text, mutant).replace(/^\d+: /, '');
