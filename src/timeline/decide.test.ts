@@ -182,6 +182,9 @@ test('whom such a file lacks goes out where the stretch began before it, and pla
   const missingFrom = (replacement: number) =>
     decided(facts, asked({ remove: ['A'], replacement, cause: 'import' }), 20).endings.map(({ startsAt }) => startsAt);
   assert.deepEqual([missingFrom(10_001), missingFrom(10_000), missingFrom(9_999)], [[10_000], [], []]);
+  const covered = withStays(told(created(0, 'A', everybody)), stay(60, 70));
+  const isOut = decided(covered, asked({ remove: ['A'], replacement: 15_000, cause: 'import' }), 20);
+  assert.ok(changesNothing(isOut), 'who is in by percentage alone is left so');
 });
 
 test('a decision is good until time alone changes something, or its own end has come', () => {
@@ -193,6 +196,7 @@ test('a decision is good until time alone changes something, or its own end has 
   assert.equal(goodUntil(withStays(segment, stay(25, 30)), {}), 25_000, 'a planned start');
   assert.equal(goodUntil(told(created(0, 'A'), created(1, 'B'), rated(40, 'A', 100)), {}), 40_000, 'a scheduled percentage');
   assert.equal(goodUntil(withStays(segment, stay(10, 30)), { end: until(29) }), 29_000, 'the end asked for');
+  assert.equal(goodUntil(segment, { start: 29_000, end: until(30) }), 29_000, 'the start asked for');
   assert.equal(goodUntil(segment, { end: ttl(1) }), lastMoment - 999, 'the last moment that a TTL can end before');
   assert.equal(goodUntil(withStays(segment, stay(10, 15)), {}), Infinity, 'what is over does not count');
 });
