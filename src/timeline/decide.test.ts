@@ -275,8 +275,13 @@ test('a plan that is taken back in the moment of its start lets nothing go on th
 });
 
 test('those of which a group made room come after the named ones, sorted by their slugs', () => {
-  const segments = [grouped(0, 'Z', 'G'), grouped(1, 'A', 'G'), grouped(2, 'B', 'H'), grouped(3, 'Y', 'H'), created(4, 'M')];
-  const facts = told(...segments, added(10, 'Z'), added(11, 'B'), added(12, 'M'));
-  const { removed: left } = decided(facts, asked({ add: ['A', 'Y'], remove: ['M'], replaceInGroup: true }), 20);
-  assert.deepEqual(left, ['M', 'B', 'Z']);
+  const pairs = [
+    ['Z', 'A', 'G'],
+    ['B', 'Y', 'H'],
+    ['Q', 'X', 'I'],
+  ] as const; // of each the user is in the first
+  const segments = pairs.flatMap(([one, other, group], i) => [grouped(2 * i, one, group), grouped(2 * i + 1, other, group)]);
+  const facts = told(...segments, created(9, 'M'), ...['Z', 'B', 'Q', 'M'].map((slug, i) => added(10 + i, slug)));
+  const { removed: left } = decided(facts, asked({ add: ['A', 'Y', 'X'], remove: ['M'], replaceInGroup: true }), 20);
+  assert.deepEqual(left, ['M', 'B', 'Q', 'Z']);
 });
