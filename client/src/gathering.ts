@@ -38,7 +38,9 @@ export function gatherer<Question, One>(
 
   const batchFor = (userId: string, question: Question, kind: string): Batch<Question, One> => {
     const there = open.get(kind);
-    if (there && (there.users.size < atOnce || there.users.has(userId))) return there;
+    // Who comes after the last one has left begins anew: what was given up would fail for them with another's reason.
+    const isGoing = there && !there.abandoned.signal.aborted;
+    if (isGoing && (there.users.size < atOnce || there.users.has(userId))) return there;
     if (batches.length === 0) soon(run);
     const batch = { question, users: new Map<string, Waiting<One>>(), abandoned: new AbortController(), waiting: 0 };
     batches.push(batch);

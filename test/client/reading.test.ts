@@ -113,6 +113,15 @@ test('who gives up is let go at once, and the others still have their answer', a
   );
 });
 
+test('who asks in the tick in which all who asked before have given up has an answer', async () => {
+  const leaving = new AbortController();
+  const gone = client.isIn('7', 'A', {}, { signal: leaving.signal });
+  leaving.abort(new Error('no more'));
+  const answers = Promise.all([client.isIn('7', 'A'), client.isIn('8', 'A', {}, { signal: new AbortController().signal })]);
+  await assert.rejects(gone, /no more/);
+  assert.deepEqual(await answers, [true, false]);
+});
+
 test('after a change the client asks for at least that, of that user', async () => {
   const { client, sent } = connect();
   const { revision } = await client.change('own', { add: ['A'] });
