@@ -3,13 +3,8 @@ import { allOf, type Client, userPath } from '../api/client.ts';
 import { Failure } from '../api/failure.ts';
 import type { Told } from './timeline.ts';
 
-export interface ToldUser extends Told {
-  /** What the service says that the user is in. */
-  readonly segments: readonly string[];
-}
-
 /** All that is kept of a user. */
-export async function readUser(client: Client, userId: string, signal: AbortSignal): Promise<ToldUser> {
+export async function readUser(client: Client, userId: string, signal: AbortSignal): Promise<Told> {
   const path = userPath(userId);
   const [standing, ended, history, present] = await Promise.all([
     allOf<Stays>(client, `${path}/memberships`, { limit: 1000 }, signal),

@@ -25,7 +25,15 @@ const stay = (from: number, to: number | null, more: Partial<Stay> = {}): Stay =
   changed_by: 'support',
   ...more,
 });
-const told = (more: Partial<Told>): Told => ({ events: [], keptFrom: 0, standing: [], ended: [], now: at(20), ...more });
+const told = (more: Partial<Told>): Told => ({
+  events: [],
+  keptFrom: 0,
+  standing: [],
+  ended: [],
+  segments: [],
+  now: at(20),
+  ...more,
+});
 const slugs = (timeline: ReturnType<typeof timelineOf>, n: number) => inAt(timeline, at(n)).map(({ segment }) => segment);
 
 test('pairs entries with exits, and says how each began and ended', () => {
@@ -44,6 +52,21 @@ test('pairs entries with exits, and says how each began and ended', () => {
 test('what began before what is kept begins there', () => {
   const { lanes } = timelineOf(told({ events: [event(3, 'remove')], keptFrom: at(2) }));
   assert.deepEqual([lanes[0]!.bars[0]!.from, lanes[0]!.bars[0]!.by], [at(2), null]);
+});
+
+test('what began before what is kept and still runs is shown, though no event tells of it', () => {
+  const timeline = timelineOf(
+    told({ keptFrom: at(4), standing: [stay(1, null), stay(2, 25, { segment: 'B' })], segments: ['A', 'B', 'C'] }),
+  );
+  assert.deepEqual(slugs(timeline, 20), ['A', 'B', 'C']);
+  assert.deepEqual(
+    timeline.lanes.map(({ bars: [bar] }) => [bar!.from, bar!.to, bar!.cause, bar!.by]),
+    [
+      [at(1), Infinity, 'request', 'support'],
+      [at(2), at(25), 'request', 'support'],
+      [at(4), Infinity, 'rollout', null],
+    ],
+  );
 });
 
 test('what runs ends at the end that is foreseen, and a plan is in from its start', () => {

@@ -6,7 +6,7 @@ export interface Bar {
   /** `Infinity`: no end is known. After now: foreseen. */
   readonly to: number;
   readonly effect: 'in' | 'kept-out';
-  /** Why it began. Of what began before what is kept, and of plans, it is `request`. */
+  /** Why it began. Of plans, and of what began before what is kept, it is `request`; `rollout` where nobody says so by hand. */
   readonly cause: Cause;
   readonly by: string | null;
   /** How it ended, where it has. */
@@ -33,6 +33,8 @@ export interface Told {
   readonly keptFrom: number;
   readonly standing: readonly Stay[];
   readonly ended: readonly Stay[];
+  /** What the service says that the user is in. */
+  readonly segments: readonly string[];
   readonly now: number;
 }
 
@@ -55,7 +57,7 @@ export function timelineOf(told: Told): Timeline {
 }
 
 /** What has happened: entries and exits alternate. What runs still has the end that is foreseen. */
-function addPast({ events, keptFrom, standing, now }: Told, add: (segment: string, bar: Bar) => void) {
+function addPast({ events, keptFrom, standing, segments, now }: Told, add: (segment: string, bar: Bar) => void) {
   const open = new Map<string, HistoryEvent>();
   for (const event of events) {
     if (event.operation === 'add') {
@@ -70,16 +72,19 @@ function addPast({ events, keptFrom, standing, now }: Told, add: (segment: strin
       end: { cause: event.cause, by: event.actor },
     });
   }
-  const untils = new Map(
+  const byHand = new Map(
     standing
       .filter(({ effect, starts_at: from }) => effect === 'include' && Date.parse(from) <= now)
-      .map(({ segment, ends_at: until }) => [segment, until]),
+      .map((stay) => [stay.segment, stay]),
   );
-  for (const [segment, entry] of open) {
-    const until = untils.get(segment);
-    add(segment, { ...begunBy(entry, keptFrom), to: until ? Date.parse(until) : Infinity, end: null });
-  }
+  const runs = (segment: string) => ({ to: endOf(byHand.get(segment)), end: null });
+  for (const [segment, entry] of open) add(segment, { ...begunBy(entry, keptFrom), ...runs(segment) });
+  const told = new Set(events.map(({ segment }) => segment));
+  for (const segment of segments)
+    if (!told.has(segment)) add(segment, { ...begunBefore(byHand.get(segment), keptFrom), ...runs(segment) });
 }
+
+const endOf = (stay: Stay | undefined): number => (stay?.ends_at ? Date.parse(stay.ends_at) : Infinity);
 
 /** What was said by hand and makes no event: exclusions, and plans. */
 function addSaid({ standing, ended, now }: Told, add: (segment: string, bar: Bar) => void) {
@@ -105,6 +110,16 @@ const begunBy = (entry: HistoryEvent | undefined, keptFrom: number) =>
     effect: 'in',
     cause: entry?.cause ?? 'request',
     by: entry?.actor ?? null,
+    isPlanned: false,
+  }) as const;
+
+/** Of what no event tells, since it began before those that are kept: what stands by hand says since when it stands so. */
+const begunBefore = (stay: Stay | undefined, keptFrom: number) =>
+  ({
+    from: stay ? Date.parse(stay.starts_at) : keptFrom,
+    effect: 'in',
+    cause: stay ? 'request' : 'rollout',
+    by: stay?.changed_by ?? null,
     isPlanned: false,
   }) as const;
 
