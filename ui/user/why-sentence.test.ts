@@ -25,8 +25,8 @@ for (const [more, sentence] of [
   ],
   [{}, 'Out since 3 May because analytics removed them.'],
   [{ because: 'expired', until: '9 May' }, 'Out since 3 May because the end that analytics had set came; in on 9 May.'],
-  [{ because: 'segment_deleted' }, 'Out since 3 May because analytics deleted the segment.'],
-  [{ because: 'excluded', since: null, rollout }, 'Out because analytics took them out and keeps them out of its 60 %.'],
+  [{ because: 'segment_deleted' }, 'Out since 3 May; analytics has deleted the segment.'],
+  [{ because: 'excluded', since: null, rollout }, 'Out because analytics keeps them out of its 60 %.'],
   [
     { because: 'group_taken', rollout },
     'Out since 3 May because analytics added them to another segment of the group, which goes before its percentage.',

@@ -20,15 +20,15 @@ function outSentence(why: Why, words: Words): string {
   const back = why.until ? `; in on ${words(why.until)}` : '';
   if (why.because === 'never_added') return `Never in${back}.`;
   const since = why.since ? `Out since ${words(why.since)}` : 'Out';
+  // They may have been out before that.
+  if (why.because === 'segment_deleted') return `${since}; ${why.changed_by} has deleted the segment.`;
   return `${since} because ${outReason(why)}${back}.`;
 }
 
 function outReason({ because, changed_by: by, rollout }: Why): string {
   switch (because) {
-    case 'segment_deleted':
-      return `${by} deleted the segment`;
     case 'excluded':
-      return `${by} took them out and keeps them out${rollout ? ` of its ${rollout.percent} %` : ''}`;
+      return `${by} keeps them out${rollout ? ` of its ${rollout.percent} %` : ''}`;
     case 'group_taken':
       return `${by} added them to another segment of the group, which goes before its percentage`;
     case 'removed':
