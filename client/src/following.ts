@@ -58,18 +58,22 @@ export async function* follow(
     const end = () => ended.abort(signal!.reason);
     signal?.addEventListener('abort', end, { once: true });
     let error: unknown;
+    let isDealing = false;
     try {
       signal?.throwIfAborted();
       for await (const event of eventsOf(requests, { ...query, after: place || undefined }, ended)) {
         failures = 0;
+        isDealing = true;
         if (event.data !== '') yield happeningOf(event);
-        if (event.id === '' || event.id === place) continue;
-        place = event.id;
-        onPosition?.(place);
+        if (event.id !== '' && event.id !== place) {
+          place = event.id;
+          onPosition?.(place);
+        }
+        isDealing = false;
       }
     } catch (thrown) {
       signal?.throwIfAborted();
-      if (!mayPass(thrown)) throw thrown;
+      if (isDealing || !mayPass(thrown)) throw thrown; // what the caller's own code throws is the caller's
       error = thrown;
     } finally {
       signal?.removeEventListener('abort', end);

@@ -101,6 +101,13 @@ test('what may pass is waited for, what will not is told', async (t) => {
   await assert.rejects(next(connect({ url: `${url}/elsewhere` }).client), { code: 'route_not_found' });
 });
 
+test('what the caller throws at a place is told, and not taken for a stream that broke', async () => {
+  const onPosition = () => {
+    throw new Error('the disk is full');
+  };
+  await assert.rejects(client.follow({}, { onPosition, signal: AbortSignal.timeout(10_000) }).next(), /the disk is full/);
+});
+
 test('ends with its signal while it waits, and hangs up when the loop is left', async () => {
   const signals: (AbortSignal | null | undefined)[] = [];
   const watched = createClient({
