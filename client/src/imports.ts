@@ -80,10 +80,10 @@ export function imports(requests: Requests, own: OwnWrites) {
   };
 }
 
-/** An id a line. A line break in an id would make two users of it. */
+/** An id a line. A line break in an id would make two users of it, and an empty one would be passed over without a word. */
 function linesOf(users: readonly string[]): string {
-  const broken = users.find((userId) => /\s/.test(userId));
-  if (broken !== undefined) throw new RangeError(`a user id holds no white space: ${JSON.stringify(broken)}`);
+  const broken = users.find((userId) => /^$|\s/.test(userId));
+  if (broken !== undefined) throw new RangeError(`no user has the id ${JSON.stringify(broken)}`);
   return users.join('\n');
 }
 

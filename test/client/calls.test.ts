@@ -142,9 +142,9 @@ test('a file is imported: its bytes, a blob, or a stream', async () => {
   );
 });
 
-test('an id with a line break in it is never made two users of', async () => {
+test('an id with a line break in it is never made two users of, nor an empty one passed over', async () => {
   sent.length = 0;
-  await assert.rejects(client.importUsers('VOICE', ['a', 'b\nc'], { operation: 'add' }), RangeError);
+  for (const odd of ['b\nc', '']) await assert.rejects(client.importUsers('VOICE', ['a', odd], { operation: 'add' }), RangeError);
   assert.equal(sent.length, 0);
 });
 
