@@ -20,7 +20,13 @@ const [firstPollMs, longestPollMs] = [100, 1_000];
 
 /** Files of ids. */
 export function imports(requests: Requests, own: OwnWrites) {
-  const get = async (id: string, options?: CallOptions) => requests.read<Import>(`/v1/imports/${named(id)}`, {}, options);
+  /** What was applied by then is in what is read from now on. */
+  const known = (job: Import): Import => {
+    own.ofAll(job.revision);
+    return job;
+  };
+  const get = async (id: string, options?: CallOptions) =>
+    known(await requests.read<Import>(`/v1/imports/${named(id)}`, {}, options));
 
   return {
     /**
@@ -44,14 +50,13 @@ export function imports(requests: Requests, own: OwnWrites) {
         isSafe: true,
       };
       const isStream = users instanceof ReadableStream;
-      return (await requests.send<Import>(request, { ...options, timeoutMs, ...(isStream ? { retries: 0 } : {}) })).body;
+      return known((await requests.send<Import>(request, { ...options, timeoutMs, ...(isStream ? { retries: 0 } : {}) })).body);
     },
 
     /** An import as it is, again and again, until it is over: `done`, `failed` or `cancelled`. */
     async *progress({ id }: Pick<Import, 'id'>, options?: CallOptions): AsyncGenerator<Import, void, undefined> {
       for (let pollMs = firstPollMs; ; pollMs = Math.min(longestPollMs, pollMs * 1.5)) {
         const now = await get(id, options);
-        own.ofAll(now.revision);
         yield now;
         if (now.state !== 'receiving' && now.state !== 'running') return;
         await pause(pollMs, options?.signal);
@@ -75,7 +80,7 @@ export function imports(requests: Requests, own: OwnWrites) {
 
       /** What was applied stays. One that is over stays as it is, so a repeat does no harm. */
       cancel: async (id: string, options?: CallOptions): Promise<Import> =>
-        (await requests.send<Import>({ method: 'DELETE', path: `/v1/imports/${named(id)}`, isSafe: true }, options)).body,
+        known((await requests.send<Import>({ method: 'DELETE', path: `/v1/imports/${named(id)}`, isSafe: true }, options)).body),
     },
   };
 }

@@ -129,6 +129,23 @@ test('an array of ids is imported, with its progress, and the client then reads 
   assert.equal((await client.imports.cancel(job.id)).state, 'done');
 });
 
+test('an import that the caller looks at by itself is read too, by whatever call it was told', async () => {
+  const file = [['l1'], { operation: 'add' }] as const;
+  const { id } = await client.importUsers('VOICE', ...file, { idempotencyKey: 'looked at' });
+  await until(async () => (await client.imports.get(id)).state === 'done', 'the import');
+  const { revision } = await client.imports.get(id);
+  for (const tell of [
+    (other: typeof client) => other.imports.get(id),
+    (other: typeof client) => other.imports.cancel(id),
+    (other: typeof client) => other.importUsers('VOICE', ...file, { idempotencyKey: 'looked at' }),
+  ]) {
+    const { client: other, sent } = connect();
+    await tell(other);
+    assert.equal(await other.isIn('l1', 'VOICE'), true);
+    assert.equal((sent.at(-1)!.body as { min_revision?: string }).min_revision, revision);
+  }
+});
+
 test('a file is imported: its bytes, a blob, or a stream', async () => {
   const text = 'user_id\nf1\nf2\n';
   const files = [new TextEncoder().encode(text), new Blob([text]), new Blob([text]).stream()];
