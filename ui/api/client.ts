@@ -1,4 +1,4 @@
-import { Failure, type Problem, unreachable } from './failure.ts';
+import { type Failure, refusalOf, unreachable } from './failure.ts';
 
 export type Query = Record<string, string | number | boolean | null | undefined>;
 
@@ -65,13 +65,9 @@ async function parsed<T>(answer: Response): Promise<T> {
 }
 
 export async function failureIn(answer: Response): Promise<Failure> {
-  const problem = (await answer.json().catch(() => null)) as Problem | null;
+  const body: unknown = await answer.json().catch(() => null);
   const retryAfter = Number(answer.headers.get('retry-after'));
-  return new Failure(
-    answer.status,
-    problem ?? { code: `http_${answer.status}`, detail: `The service answered ${answer.status}.` },
-    retryAfter > 0 ? retryAfter : null,
-  );
+  return refusalOf(answer.status, body, retryAfter > 0 ? retryAfter : null);
 }
 
 export const segmentPath = (slug: string): string => `v1/segments/${encodeURIComponent(slug)}`;

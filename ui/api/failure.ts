@@ -29,6 +29,17 @@ export class Failure extends Error {
 
 export const unreachable = (): Failure => new Failure(0, { code: 'unreachable', detail: 'The service does not answer.' });
 
+/**
+ * What an answer that is no success says. Not all that answers is the service: of what a proxy says instead, in whatever form,
+ * the status is told.
+ */
+export const refusalOf = (status: number, body: unknown, retryAfterSeconds: number | null = null): Failure =>
+  new Failure(
+    status,
+    { code: `http_${status}`, detail: `The service answered ${status}.`, ...(body as Partial<Problem> | null) },
+    retryAfterSeconds,
+  );
+
 /** What was thrown, as a failure: whatever else is a defect of this page, and says so. */
 export const failureOf = (error: unknown): Failure =>
   error instanceof Failure ? error : new Failure(0, { code: 'page_failed', detail: `This page failed: ${String(error)}` });

@@ -1,6 +1,6 @@
 import type { Import } from '../api/answers.ts';
 import { addressOf, type Client, type Query } from '../api/client.ts';
-import { Failure, type Problem, unreachable } from '../api/failure.ts';
+import { Failure, refusalOf, unreachable } from '../api/failure.ts';
 
 export interface Sending {
   readonly answer: Promise<Import>;
@@ -25,7 +25,7 @@ export function sendFile(client: Client, { path, query, file, idempotencyKey, on
     request.addEventListener('load', () => {
       const body = bodyOf(request.responseText);
       if (request.status === 202 && body) resolve(body as Import);
-      else if (body) reject(new Failure(request.status, body as Problem));
+      else if (body) reject(refusalOf(request.status, body));
       else reject(unreachable());
     });
     request.addEventListener('error', () => reject(unreachable()));
