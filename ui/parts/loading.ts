@@ -9,29 +9,45 @@ export interface Loaded<T> {
   reload(): void;
 }
 
-/** Reads something, and anew when the inputs change. What comes for older inputs is dropped. */
+/** So long an answer is waited for before a wish to read anew gives it up. */
+const patienceMs = 30_000;
+
+/**
+ * Reads something, and anew when the inputs change. What comes for older inputs is dropped. Who wishes to read anew while it
+ * is read already waits for that first: else what is asked for more often than it can be answered would never be seen.
+ */
 export function useLoaded<T>(load: (signal: AbortSignal) => Promise<T>, inputs: Inputs): Loaded<T> {
-  const [state, setState] = useState<{ value?: T; failure: Failure | null; isLoading: boolean; of?: string }>({
-    failure: null,
+  const [state, setState] = useState<{ value?: T; failure?: Failure | null; isLoading: boolean; of?: string }>({
     isLoading: true,
   });
   const [turn, setTurn] = useState(0);
+  const again = useCallback(() => setTurn((turn) => turn + 1), []);
+  const underWay = useRef({ since: -Infinity, isWantedAgain: false });
   const of = JSON.stringify(inputs);
   useEffect(() => {
     const gone = new AbortController();
-    setState((before) => ({ ...(before.of === of && { value: before.value! }), of, failure: before.failure, isLoading: true }));
+    underWay.current = { since: performance.now(), isWantedAgain: false };
+    setState((before) => ({ ...(before.of === of && { value: before.value!, failure: before.failure }), of, isLoading: true }));
+    const settle = (outcome: { value: T; failure: null } | { failure: Failure }) => {
+      if (gone.signal.aborted) return;
+      setState((before) => ({ ...before, ...outcome, isLoading: false }));
+      underWay.current.since = -Infinity;
+      if (underWay.current.isWantedAgain) again();
+    };
     load(gone.signal).then(
-      (value) => !gone.signal.aborted && setState({ value, of, failure: null, isLoading: false }),
-      (error: unknown) =>
-        !gone.signal.aborted && setState((before) => ({ ...before, failure: failureOf(error), isLoading: false })),
+      (value) => settle({ value, failure: null }),
+      (error: unknown) => settle({ failure: failureOf(error) }),
     );
     return () => gone.abort();
   }, [of, turn]);
-  const reload = useCallback(() => setTurn((turn) => turn + 1), []);
+  const reload = useCallback(() => {
+    if (performance.now() - underWay.current.since > patienceMs) again();
+    else underWay.current.isWantedAgain = true;
+  }, []);
   const isOf = state.of === of;
   return {
     value: isOf ? state.value : undefined,
-    failure: isOf ? state.failure : null,
+    failure: (isOf && state.failure) || null,
     isLoading: !isOf || state.isLoading,
     reload,
   };
