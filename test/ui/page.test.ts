@@ -145,6 +145,27 @@ test('plans a start, and takes it back', { skip }, async () => {
   assert.deepEqual((await send('GET', '/v1/users/8/memberships')).memberships, []);
 });
 
+test('who has gone elsewhere is not led away by a late answer', { skip }, async () => {
+  const page = await open('#/segments');
+  const answer = Promise.withResolvers<void>();
+  await page.route('**/v1/segments', async (route) => {
+    await answer.promise;
+    await route.continue();
+  });
+  await page.getByRole('button', { name: 'New segment' }).click();
+  await page.getByRole('dialog').getByLabel('Slug').fill('SLOWLY');
+  await page.getByRole('button', { name: 'Create' }).click();
+  await page.keyboard.press('Escape');
+  await page.goto(`${service.url}/ui/#/users/19`);
+  const slug = page.getByRole('region', { name: 'Add or remove' }).getByLabel('Segment', { exact: true });
+  await slug.fill('TYPED');
+  const made = page.waitForResponse('**/v1/segments');
+  answer.resolve();
+  assert.equal((await made).status(), 201);
+  await page.evaluate('new Promise((resolve) => setTimeout(() => requestAnimationFrame(resolve)))'); // so that it has been dealt with
+  assert.equal(await slug.inputValue(), 'TYPED');
+});
+
 test('what is asked for more often than it is answered is shown all the same', { skip }, async () => {
   const page = await open('#/segments');
   await page.route('**/v1/imports?*', async (route) => {

@@ -85,6 +85,13 @@ export function useDoing<A extends unknown[]>(act: (...args: A) => Promise<void>
   return { failure, isBusy, run, forget: () => setFailure(null) };
 }
 
+/** Whether it is still shown: whoever has gone elsewhere meanwhile, and types there, is not to be led away by a late answer. */
+export function useIsShown(): () => boolean {
+  const isShown = useRef(true);
+  useEffect(() => () => void (isShown.current = false), []);
+  return () => isShown.current;
+}
+
 /** The value as it was when it last stood still for so long. */
 export function useSettled<T>(value: T, ms: number): T {
   const [settled, setSettled] = useState(value);

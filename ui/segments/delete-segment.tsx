@@ -2,16 +2,17 @@ import { useState } from 'preact/hooks';
 import { segmentPath } from '../api/client.ts';
 import { FailureNote } from '../parts/failure-note.tsx';
 import { TextField } from '../parts/field.tsx';
-import { useDoing } from '../parts/loading.ts';
+import { useDoing, useIsShown } from '../parts/loading.ts';
 import { useClient } from '../parts/session.ts';
 
 /** Only who has typed the slug deletes it. */
 export function DeleteSegment({ slug, onDeleted, onCancel }: { slug: string; onDeleted: () => void; onCancel: () => void }) {
   const client = useClient();
   const [typed, setTyped] = useState('');
+  const isShown = useIsShown();
   const deleting = useDoing(async () => {
     await client.send('DELETE', segmentPath(slug));
-    onDeleted();
+    if (isShown()) onDeleted();
   });
   return (
     <form

@@ -3,7 +3,7 @@ import type { Segment } from '../api/answers.ts';
 import { faultAt } from '../api/failure.ts';
 import { FailureNote } from '../parts/failure-note.tsx';
 import { TextField } from '../parts/field.tsx';
-import { useDoing } from '../parts/loading.ts';
+import { useDoing, useIsShown } from '../parts/loading.ts';
 import { useClient } from '../parts/session.ts';
 
 interface NewSegmentProps {
@@ -20,6 +20,7 @@ export function NewSegment({ slug: given, onMade, onCancel }: NewSegmentProps) {
   const [description, setDescription] = useState('');
   const [percent, setPercent] = useState('');
   const [group, setGroup] = useState('');
+  const isShown = useIsShown();
   const making = useDoing(async () => {
     const body = {
       slug: slug.trim(),
@@ -27,7 +28,8 @@ export function NewSegment({ slug: given, onMade, onCancel }: NewSegmentProps) {
       ...(percent.trim() && { percent: Number.isNaN(Number(percent)) ? percent : Number(percent) }),
       ...(group.trim() && { exclusive_group: group.trim() }),
     };
-    onMade((await client.send<Segment>('POST', 'v1/segments', body)).slug);
+    const made = await client.send<Segment>('POST', 'v1/segments', body);
+    if (isShown()) onMade(made.slug);
   });
   const fault = (path: string) => faultAt(making.failure, path);
   return (
