@@ -145,6 +145,18 @@ test('plans a start, and takes it back', { skip }, async () => {
   assert.deepEqual((await send('GET', '/v1/users/8/memberships')).memberships, []);
 });
 
+test('an end that is typed in part is not taken for none', { skip }, async () => {
+  await send('POST', '/v1/segments', { slug: 'PARTLY' });
+  const page = await open('#/users/17');
+  const change = page.getByRole('region', { name: 'Add or remove' });
+  await change.getByLabel('Segment', { exact: true }).fill('PARTLY');
+  await change.getByLabel('Ends').pressSequentially('0503');
+  assert.ok(await page.evaluate('document.activeElement.validity.badInput'));
+  await change.getByRole('button', { name: 'Add', exact: true }).click();
+  await until(async () => (await page.evaluate('document.activeElement.type')) === 'datetime-local', 'the end to be asked for');
+  assert.deepEqual((await send('GET', '/v1/users/17/memberships')).memberships, []);
+});
+
 test('who has gone elsewhere is not led away by a late answer', { skip }, async () => {
   const page = await open('#/segments');
   const answer = Promise.withResolvers<void>();

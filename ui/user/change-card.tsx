@@ -40,8 +40,8 @@ export function ChangeCard({ userId, onChanged }: { userId: string; onChanged: (
   return (
     <section class="card" aria-labelledby="change">
       <h2 id="change">Add or remove</h2>
+      {/* The browser refuses a moment that is typed in part: it would tell us of none, and none is now, or never. */}
       <form
-        noValidate
         onSubmit={(event) => {
           event.preventDefault();
           void changing.run('add');
