@@ -157,6 +157,24 @@ test('an end that is typed in part is not taken for none', { skip }, async () =>
   assert.deepEqual((await send('GET', '/v1/users/17/memberships')).memberships, []);
 });
 
+test('what is typed while an answer is waited for stays', { skip }, async () => {
+  await send('POST', '/v1/segments', { slug: 'FIRST' });
+  const page = await open('#/users/16');
+  const answer = Promise.withResolvers<void>();
+  await page.route('**/v1/users/16/segments', async (route) => {
+    await answer.promise;
+    await route.continue();
+  });
+  const change = page.getByRole('region', { name: 'Add or remove' });
+  const slug = change.getByLabel('Segment', { exact: true });
+  await slug.fill('FIRST');
+  await change.getByRole('button', { name: 'Add', exact: true }).click();
+  await slug.fill('SECOND');
+  answer.resolve();
+  await sees(page, 'Added to FIRST.');
+  assert.equal(await slug.inputValue(), 'SECOND');
+});
+
 test('who has gone elsewhere is not led away by a late answer', { skip }, async () => {
   const page = await open('#/segments');
   const answer = Promise.withResolvers<void>();

@@ -13,7 +13,7 @@ export function Description({ segment, onChanged }: { segment: Segment; onChange
   const [typed, setTyped] = useState<string | null>(null);
   const saving = useDoing(async () => {
     await client.send('PATCH', segmentPath(segment.slug), { description: typed });
-    setTyped(null);
+    setTyped((now) => (now === typed ? null : now)); // what was typed meanwhile stays
     onChanged();
   });
   if (typed === null) {

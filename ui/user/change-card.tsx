@@ -29,9 +29,10 @@ export function ChangeCard({ userId, onChanged }: { userId: string; onChanged: (
             ...(makesRoom && { replace_in_group: true }),
           };
     setDone(doneWords(await client.send<Changed>('PATCH', `${userPath(userId)}/segments`, body), operation, starts !== ''));
-    setSlug('');
-    setStarts('');
-    setEnds('');
+    // What was typed meanwhile stays.
+    setSlug(emptyUnlessOther(slug));
+    setStarts(emptyUnlessOther(starts));
+    setEnds(emptyUnlessOther(ends));
     setMakesRoom(false);
     onChanged();
   });
@@ -88,6 +89,8 @@ export function ChangeCard({ userId, onChanged }: { userId: string; onChanged: (
     </section>
   );
 }
+
+const emptyUnlessOther = (sent: string) => (now: string) => (now === sent ? '' : now);
 
 /** What is no moment goes as it is: the service says what is wrong with it. */
 function sent(text: string): string {
