@@ -26,6 +26,8 @@ export function NowCard({ userId, timeline, now, onChanged }: NowCardProps) {
   const rows = timeline.lanes.flatMap(({ segment, bars }) =>
     bars.filter((bar) => bar.isPlanned || holds(bar, now)).map((bar) => ({ segment, bar })),
   );
+  /** A removal takes back what is planned too, so of who is in now the plan alone cannot be taken back. */
+  const isIn = new Set(rows.filter(({ bar }) => bar.effect === 'in' && !bar.isPlanned).map(({ segment }) => segment));
   return (
     <section class="card" aria-labelledby="now">
       <h2 id="now">Now and to come</h2>
@@ -39,9 +41,12 @@ export function NowCard({ userId, timeline, now, onChanged }: NowCardProps) {
               <Glyph look={bar.effect === 'kept-out' ? 'excluded' : bar.cause} />
               <div>
                 <a href={hrefTo('segments', segment)}>{segment}</a>
-                <p class="hint">{standingWords(bar)}</p>
+                <p class="hint">
+                  {standingWords(bar)}
+                  {mayWrite && bar.isPlanned && isIn.has(segment) && '; to remove the user takes this back too'}
+                </p>
               </div>
-              {mayWrite && bar.effect === 'in' && (
+              {mayWrite && bar.effect === 'in' && !(bar.isPlanned && isIn.has(segment)) && (
                 <button
                   type="button"
                   class="small"
