@@ -402,6 +402,7 @@ test(
     await card.getByRole('button', { name: /^Schedule 75.5 %/ }).click();
     await card.getByRole('button', { name: /^Cancel 75.5 %/ }).waitFor();
     assert.equal(((await send('GET', '/v1/segments/RAISED')).scheduled as unknown[]).length, 1);
+    assert.equal(await card.getByLabel('Percent', { exact: true }).inputValue(), '60', 'no wish is left for now');
     await card.getByRole('button', { name: /^Cancel 75.5 %/ }).click();
     await card.getByRole('button', { name: /^Cancel 75.5 %/ }).waitFor({ state: 'detached' });
     assert.deepEqual((await send('GET', '/v1/segments/RAISED')).scheduled, []);

@@ -48,7 +48,12 @@ export function PercentageEditor({ segment, onChanged, onPreview }: PercentageEd
   );
   const applying = useDoing(async () => {
     await client.send('PATCH', path, JSON.parse(wish));
-    setWhen('');
+    // What is kept for later is not to stand here as a wish for now.
+    if (when !== '') {
+      setText((now) => (now === text ? String(segment.percent) : now));
+      onPreview?.(null);
+    }
+    setWhen((now) => (now === when ? '' : now));
     onChanged();
   });
   const set = (next: string) => {
