@@ -18,20 +18,22 @@ const screens = { segments: 'Segments', users: 'Users', operating: 'Operating' }
 export function Page() {
   const [signedIn, setSignedIn] = useState<{ key: OwnKey; text: string } | null>(null);
   /** A key that ended while it was used. The screen stays, with all that was typed in it, below the question for another one. */
-  const [isEnded, setEnded] = useState(false);
+  const [ended, setEnded] = useState<string | null>(null);
   const session = useMemo<Session | null>(
-    () => signedIn && { client: clientOf(signedIn.text, () => setEnded(true)), key: signedIn.key },
+    () => signedIn && { client: clientOf(signedIn.text, () => setEnded(signedIn.text)), key: signedIn.key },
     [signedIn],
   );
+  /** Not where a request of before, with the key of before, is refused only now. */
+  const isEnded = signedIn !== null && ended === signedIn.text;
   const onSignedIn = (key: OwnKey, text: string) => {
     keepKey(text);
-    setEnded(false);
+    setEnded(null);
     setSignedIn({ key, text });
   };
   const signOut = () => {
     forgetKey();
     setSignedIn(null);
-    setEnded(false);
+    setEnded(null);
   };
   if (!session) {
     return (
@@ -44,7 +46,7 @@ export function Page() {
     <SessionContext.Provider value={session}>
       <Frame session={session} onSignOut={signOut} />
       {isEnded && (
-        <Dialog title="The key has ended" onClose={() => setEnded(false)}>
+        <Dialog title="The key has ended" onClose={() => setEnded(null)}>
           <p>The service no longer knows the key {session.key.name}. Nothing on the page is lost: go on with another one.</p>
           <SignIn kept={null} onSignedIn={onSignedIn} isInside />
         </Dialog>

@@ -379,6 +379,30 @@ test('a key that is revoked meanwhile is asked for anew, with nothing lost', { s
   await sees(page, 'Added to HELD.');
 });
 
+test('the refusal of a key of before does not ask for another one again', { skip }, async () => {
+  const key = newKey();
+  await keysStore(database).insert({ name: 'before', scope: 'write' }, sha256Of(key));
+  await until(async () => (await fetch(`${service.url}/v1/key`, { headers: { authorization: `Bearer ${key}` } })).ok, 'the key');
+  const page = await open('#/segments', key);
+  const answer = Promise.withResolvers<void>();
+  await page.route('**/metrics', async (route) => {
+    await answer.promise;
+    const isOld = route.request().headers().authorization === `Bearer ${key}`;
+    await (isOld ? route.fulfill({ status: 401, json: { code: 'unauthorized', detail: 'gone' } }) : route.continue());
+  });
+  await page.goto(`${service.url}/ui/#/operating`);
+  await page.getByRole('heading', { name: 'Operating' }).waitFor();
+  await send('DELETE', '/v1/keys/before');
+  const dialog = page.getByRole('dialog', { name: 'The key has ended' });
+  await dialog.getByLabel('Key').fill(keys.write);
+  await dialog.getByRole('button', { name: 'Sign in' }).click();
+  await dialog.waitFor({ state: 'detached' });
+  const next = page.waitForResponse((response) => response.url().endsWith('/metrics') && response.ok());
+  answer.resolve();
+  await next;
+  assert.equal(await dialog.count(), 0);
+});
+
 test(
   'shows who would enter before a percentage is raised, applies it, schedules another one and cancels that',
   { skip },
