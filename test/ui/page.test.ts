@@ -206,6 +206,24 @@ test('who has gone elsewhere is not led away by a late answer', { skip }, async 
   assert.equal(await slug.inputValue(), 'TYPED');
 });
 
+test('a wrong wish about a file is told by the service, and the same file can be chosen again', { skip }, async () => {
+  await send('POST', '/v1/segments', { slug: 'ODD_DAYS' });
+  const page = await open('#/segments/ODD_DAYS');
+  const card = page.getByRole('region', { name: 'Import' });
+  const input = card.locator('input[type=file]');
+  await input.setInputFiles({ name: 'ids.txt', mimeType: 'text/plain', buffer: Buffer.from('a\nb') });
+  assert.equal(await input.inputValue(), '', 'the choice of the same file is one more choice');
+  await card.getByLabel('For so many days').fill('三');
+  await card.getByRole('button', { name: 'Import', exact: true }).click();
+  await card
+    .getByRole('alert')
+    .getByText(/^ttl_seconds /)
+    .waitFor();
+  await card.getByLabel('For so many days').fill('');
+  await card.getByRole('button', { name: 'Import', exact: true }).click();
+  await card.getByText('2 rows · 2 applied · 0 unchanged · 0 rejected').waitFor();
+});
+
 test('what is asked for more often than it is answered is shown all the same', { skip }, async () => {
   const page = await open('#/segments');
   await page.route('**/v1/imports?*', async (route) => {

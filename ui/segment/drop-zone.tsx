@@ -44,7 +44,10 @@ export function DropZone({ file, isDisabled, onFile }: DropZoneProps) {
         type="file"
         accept=".csv,.txt,text/csv,text/plain"
         disabled={isDisabled}
-        onChange={(event) => take(event.currentTarget.files)}
+        onChange={(event) => {
+          take(event.currentTarget.files);
+          event.currentTarget.value = ''; // else the same file could not be chosen again
+        }}
       />
       <label for={id} class="button">
         {file ? 'Another file' : 'Choose a file'}

@@ -32,6 +32,7 @@ export function ImportCard({ slug, version, onChanged }: ImportCardProps) {
   const [sent, setSent] = useState(0);
   const [made, setMade] = useState(0);
   const sending = useRef<Sending | null>(null);
+  /** What names the import, so that a repeat is one; another one for another wish. */
   const name = useRef('');
   const importing = useDoing(async (chosen: File) => {
     setSent(0);
@@ -40,12 +41,11 @@ export function ImportCard({ slug, version, onChanged }: ImportCardProps) {
       operation,
       ...(days.trim() && operation !== 'remove' && { ttl_seconds: Number.isNaN(seconds) ? days : seconds }),
     };
-    const idempotencyKey = `${name.current} ${operation} ${days}`;
     sending.current = sendFile(client, {
       path: `${segmentPath(slug)}/imports`,
       query,
       file: chosen,
-      idempotencyKey,
+      idempotencyKey: name.current,
       onSent: setSent,
     });
     await sending.current.answer;
@@ -74,7 +74,10 @@ export function ImportCard({ slug, version, onChanged }: ImportCardProps) {
                     <select
                       {...attributes}
                       value={operation}
-                      onChange={(event) => setOperation(event.currentTarget.value as Import['operation'])}
+                      onChange={(event) => {
+                        name.current = newName();
+                        setOperation(event.currentTarget.value as Import['operation']);
+                      }}
                     >
                       {Object.entries(operations).map(([value, words]) => (
                         <option key={value} value={value}>
@@ -85,7 +88,15 @@ export function ImportCard({ slug, version, onChanged }: ImportCardProps) {
                   )}
                 </Field>
                 {operation !== 'remove' && (
-                  <TextField label="For so many days" placeholder="no end" value={days} onText={setDays} />
+                  <TextField
+                    label="For so many days"
+                    placeholder="no end"
+                    value={days}
+                    onText={(text) => {
+                      name.current = newName();
+                      setDays(text);
+                    }}
+                  />
                 )}
               </div>
               {importing.isBusy && (
