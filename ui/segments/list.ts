@@ -23,7 +23,7 @@ export function useSegmentList(prefix: string) {
         cursor = part.next_cursor;
         if (cursor === null) break;
       }
-      return { segments, hasMore: cursor !== null };
+      return { prefix, segments, hasMore: cursor !== null };
     },
     [prefix, pages],
   );

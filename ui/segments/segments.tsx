@@ -47,7 +47,7 @@ export function SegmentsScreen() {
         {!shown ? (
           <p class="empty">{failure ? 'Nothing was read yet.' : 'Reading the segments …'}</p>
         ) : shown.segments.length === 0 ? (
-          <NoSegments prefix={prefix} mayWrite={mayWrite} />
+          <NoSegments prefix={shown.prefix} mayWrite={mayWrite} />
         ) : (
           <SegmentTable
             segments={shown.segments}
