@@ -7,6 +7,7 @@ import type { FastifyInstance } from 'fastify';
 export function cutSlowRequests(app: FastifyInstance, limitMs: number) {
   app.addHook('onRequest', (request, _reply, done) => {
     const { 'content-length': length, 'transfer-encoding': encoding } = request.headers;
+    if (request.raw.readableEnded) return done(); // the fast path has it whole, and no end is still to come
     if (request.routeOptions.config?.takes !== undefined || (encoding === undefined && !(Number(length) > 0))) return done();
     const timer = setTimeout(() => request.raw.destroy(), limitMs).unref();
     const stop = () => clearTimeout(timer);

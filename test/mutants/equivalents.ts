@@ -15,6 +15,9 @@ const equivalents: readonly { readonly file: string; readonly mutant: string; re
   { ...inDecide("end.kind === 'ttl' && add.length > 0 →"), because: 'a TTL without an add is refused before' },
   { ...inDecide("&& → ||    in: else if (end.kind === 'ttl'"), because: 'a TTL without an add is refused before' },
   { ...inDecide("> → >=    in: else if (end.kind === 'ttl'"), because: 'a TTL without an add is refused before' },
+  { file: 'src/timeline/events.ts', mutant: '< → <=    in: const compare', because: 'of a moment no pair tells two events' },
+  { file: 'src/timeline/events.ts', mutant: 'a > b ? 1 : 0 → (1)', because: 'of a moment no pair tells two events' },
+  { file: 'src/timeline/events.ts', mutant: '> → >=    in: const compare', because: 'of a moment no pair tells two events' },
 ];
 
 export const equivalentTo = (file: string, text: string, mutant: Mutant): boolean => {
