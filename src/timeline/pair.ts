@@ -95,7 +95,7 @@ export const stayKey = ({ segmentId, startsAt }: Pick<Stay, 'segmentId' | 'start
 export function boundaries({ segment, stays, rivals }: Pair): Moment[] {
   const moments = new Set([segment.createdAt, segment.deletedAt]);
   for (const rival of rivals) {
-    moments.add(rival.segment.deletedAt);
+    moments.add(rival.segment.createdAt).add(rival.segment.deletedAt);
     for (const { startsAt, endsAt } of rival.stays) moments.add(startsAt).add(endsAt);
   }
   for (const { startsAt, endsAt } of stays) moments.add(startsAt).add(endsAt);
