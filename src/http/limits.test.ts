@@ -49,6 +49,21 @@ async function listening(limits: NonNullable<Parameters<typeof startApp>[0]>['li
 const plain = '/v1/users/1/segments';
 const ofFramework = '/v1/users/1/segments?';
 
+type Started = Awaited<ReturnType<typeof listening>>;
+
+/** Holds back every look-up of a key until so many requests have come. */
+function holdLookUps(app: Started['app'], { pool }: Started['database'], requests: number) {
+  let arrived = 0;
+  app.server.prependListener('request', () => arrived++);
+  const query = pool.query.bind(pool) as (...args: unknown[]) => Promise<unknown>;
+  Object.assign(pool, {
+    query: async (...args: unknown[]) => {
+      if ((args[0] as { name?: string }).name === 'keys.find') await until(() => arrived >= requests, 'all to come');
+      return query(...args);
+    },
+  });
+}
+
 const several = async <T>(times: number, ask: () => Promise<T>): Promise<T[]> => {
   const answers: T[] = [];
   for (let i = 0; i < times; i++) answers.push(await ask());
@@ -110,16 +125,7 @@ test('guesses sent at once are counted at once, and cost the database no more th
 test('a right key is let in as often as it comes at once, also before memory knows it', async () => {
   const { ask, as, app, database } = await listening({ failedKeysPerMinute: 2 });
   const { body } = await as('admin')('POST', '/v1/keys', { name: 'new', scope: 'read' });
-  let arrived = 0;
-  app.server.prependListener('request', () => arrived++);
-  const { pool } = database;
-  const query = pool.query.bind(pool) as (...args: unknown[]) => Promise<unknown>;
-  Object.assign(pool, {
-    query: async (...args: unknown[]) => {
-      if ((args[0] as { name?: string }).name === 'keys.find') await until(() => arrived === 30, 'all to come');
-      return query(...args);
-    },
-  });
+  holdLookUps(app, database, 30);
   const answers = await Promise.all(Array.from({ length: 30 }, () => ask(body.key as string)));
   assert.deepEqual(statuses(answers), Array(30).fill(200));
 });
@@ -129,16 +135,7 @@ test('more right keys than may be wrong, at once in a process that knows none: a
   const names = Array.from({ length: 24 }, (_, i) => `many-${i}`);
   const made = await Promise.all(names.map((name) => as('admin')('POST', '/v1/keys', { name, scope: 'read' })));
   const keys = made.map(({ body }) => body.key as string);
-  let arrived = 0;
-  app.server.prependListener('request', () => arrived++);
-  const { pool } = database;
-  const query = pool.query.bind(pool) as (...args: unknown[]) => Promise<unknown>;
-  Object.assign(pool, {
-    query: async (...args: unknown[]) => {
-      if ((args[0] as { name?: string }).name === 'keys.find') await until(() => arrived >= 25, 'all to come');
-      return query(...args);
-    },
-  });
+  holdLookUps(app, database, 25);
   const [wrong, ...right] = await Promise.all([newKey(), ...keys].map((key) => ask(key)));
   assert.deepEqual(statuses(right), Array(24).fill(200));
   assert.equal(wrong!.status, 401);

@@ -1,13 +1,12 @@
 import { execFile } from 'node:child_process';
-import { cp, mkdir, mkdtemp, readdir, rm, symlink } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { copyProject } from '../support/project-copy.ts';
 
 export const run = promisify(execFile);
-const root = fileURLToPath(new URL('../../', import.meta.url));
 
 /**
  * The client as it is shipped: packed by npm, which builds it first, and unpacked into the `node_modules` of an empty folder.
@@ -18,9 +17,7 @@ export async function installPacked(): Promise<string> {
   after(() => rm(folder, { recursive: true }));
   const copy = join(folder, 'clone');
   await mkdir(copy);
-  for (const name of ['package.json', 'tsconfig.json', 'client', 'src'])
-    await cp(join(root, name), join(copy, name), { recursive: true, filter: (path) => !path.includes('client/dist') });
-  await symlink(join(root, 'node_modules'), join(copy, 'node_modules'));
+  await copyProject(copy, ['package.json', 'tsconfig.json', 'client', 'src']);
   const packed = join(folder, 'packed');
   await mkdir(packed);
   await run('npm', ['pack', '--silent', '--workspace', 'client', '--pack-destination', packed], { cwd: copy });

@@ -1,8 +1,9 @@
-import { cp, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { pathToFileURL } from 'node:url';
 import type { Database } from '../../src/db/database.ts';
+import { copyProject } from '../support/project-copy.ts';
 
 /** A bug, planted by replacing text: in a function of the database, or in a copy of the service's source. */
 export type Plant =
@@ -92,11 +93,9 @@ function replaceAll(text: string, { name, replaced }: Plant): string {
 
 /** A copy of the service with the bug in it; removed with the stack. */
 export async function plantTree(stack: AsyncDisposableStack, plant: Plant & { kind: 'source' }): Promise<URL> {
-  const here = fileURLToPath(new URL('../../', import.meta.url));
   const folder = await mkdtemp(join(tmpdir(), 'segmentd-planted-'));
   stack.defer(() => rm(folder, { recursive: true, force: true }));
-  for (const name of ['src', 'migrations', 'package.json']) await cp(join(here, name), join(folder, name), { recursive: true });
-  await symlink(join(here, 'node_modules'), join(folder, 'node_modules'));
+  await copyProject(folder, ['src', 'migrations', 'package.json']);
   const path = join(folder, plant.file);
   await writeFile(path, replaceAll(await readFile(path, 'utf8'), plant));
   return pathToFileURL(`${folder}/`);

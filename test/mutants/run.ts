@@ -1,10 +1,11 @@
 import { spawn } from 'node:child_process';
-import { cp, glob, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { glob, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { randomSource } from '../model/random-history.ts';
+import { copyProject } from '../support/project-copy.ts';
 import { equivalentTo } from './equivalents.ts';
 import { type Mutant, mutantText, mutated } from './mutant.ts';
 import { sqlMutants } from './sql-mutants.ts';
@@ -43,9 +44,7 @@ async function runAll(): Promise<void> {
   if (chosen.length === 0) throw new Error(`there is no target ${values.target}`);
   const folder = await mkdtemp(join(tmpdir(), 'segmentd-mutants-'));
   try {
-    for (const name of ['src', 'test', 'migrations', 'docs', 'package.json'])
-      await cp(join(root, name), join(folder, name), { recursive: true });
-    await symlink(join(root, 'node_modules'), join(folder, 'node_modules'));
+    await copyProject(folder, ['src', 'test', 'migrations', 'docs', 'package.json']);
     for (const target of chosen) {
       const files = target.files.filter((file) => file.includes(values.file ?? ''));
       if (files.length > 0 && (await isNoticed(folder, target.stages)))

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFile, spawnSync } from 'node:child_process';
-import { cp, mkdtemp, readFile, rm, symlink } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { suite, test } from 'node:test';
@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { Environment } from '../../src/config.ts';
 import { problems } from '../../src/http/problem.ts';
 import { cloneDatabase } from '../support/database.ts';
+import { copyProject } from '../support/project-copy.ts';
 import { adminKey, startService } from '../support/service.ts';
 
 const readme = await readFile(new URL('../../README.md', import.meta.url), 'utf8');
@@ -124,10 +125,7 @@ async function runSteps(steps: Step[], serviceUrl: string): Promise<{ printed: s
 /** The folder that a reader has, to write files into. The packages are there by a link. */
 async function clone(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'segmentd-readme-'));
-  const from = (name: string) => fileURLToPath(new URL(`../../${name}`, import.meta.url));
-  for (const name of ['package.json', 'tsconfig.json', 'client', 'src'])
-    await cp(from(name), join(folder, name), { recursive: true });
-  await symlink(from('node_modules'), join(folder, 'node_modules'));
+  await copyProject(folder, ['package.json', 'tsconfig.json', 'client', 'src']);
   return folder;
 }
 
