@@ -8,19 +8,22 @@ import { prepare, worksOn } from './load.ts';
 
 const minutes = Number(process.env.SOAK_MINUTES ?? 10);
 const sampleMs = 2_000;
+const samplesBetweenRests = 10;
+/** For the collection that was asked for, which takes some ten milliseconds. */
+const collectionMs = 300;
 
 /** What may lie between the second third of the run and the last, by the medians; the first one is to warm up. */
 const bounds = {
   rss: (before: number) => before * 0.05 + 10 * mib,
-  /** The least of each minute, so what lives: garbage is collected twice in it, as otherwise it may lie for minutes. */
-  heap: (before: number) => before * 0.05 + 5 * mib,
+  /** While the load rests, after a collection: what lives though nothing is under way. */
+  heap: (before: number) => before * 0.05 + 2 * mib,
   handles: () => 10,
   sockets: () => 10,
   connections: () => 3,
 } as const;
 const mib = 1_048_576;
 
-type Sample = Record<keyof typeof bounds, number>;
+type Figure = keyof typeof bounds;
 
 test(`${minutes} minutes of mixed load: no growth of memory, handles or connections`, async (t) => {
   const database = await cloneDatabase();
@@ -38,47 +41,64 @@ test(`${minutes} minutes of mixed load: no growth of memory, handles or connecti
   const count = (what: string) => void statuses.set(what, (statuses.get(what) ?? 0) + 1);
   const endAt = performance.now() + minutes * 60_000;
   const isOver = () => performance.now() >= endAt;
-  const works = worksOn(service, count);
-  const working = works.flatMap(({ workers, pauseMs, run }) =>
+  let rest: PromiseWithResolvers<void> | undefined;
+  let underWay = 0;
+  const working = worksOn(service, count).flatMap(({ workers, pauseMs, run }) =>
     Array.from({ length: workers }, async () => {
       for (let turn = 1; !isOver(); turn++) {
+        await rest?.promise;
+        underWay++;
         await run(turn);
+        underWay--;
         await wait(pauseMs);
       }
     }),
   );
 
-  const sample = async (): Promise<Sample> => {
+  const connections = async (): Promise<number> => {
     const { rows } = await watcher.query<{ n: number }>(
       `select count(*) as n from pg_stat_activity where datname = current_database() and application_name = 'segmentd'`,
     );
-    const figures = await (await fetch(`${service.url}/metrics`, { headers: { authorization: `Bearer ${adminKey}` } })).text();
-    const heap = Number(/^nodejs_heap_size_used_bytes (\S+)$/m.exec(figures)![1]);
-    return { ...figuresOf(service.process.pid!), heap, connections: rows[0]!.n };
+    return rows[0]!.n;
   };
-  const samples: Sample[] = [];
-  while (!isOver()) {
-    if (samples.length % 15 === 0) {
-      // Nobody asks for more and more: else the page of a report that is under way is what grows.
+  const heap = async (): Promise<number> => {
+    service.process.kill('SIGPROF');
+    await wait(collectionMs);
+    const figures = await (await fetch(`${service.url}/metrics`, { headers: { authorization: `Bearer ${adminKey}` } })).text();
+    return Number(/^nodejs_heap_size_used_bytes (\S+)$/m.exec(figures)![1]);
+  };
+  /** The least of three, as what was broken off may go on for a moment. */
+  const heapAtRest = async (): Promise<number> => {
+    rest = Promise.withResolvers();
+    await until(() => underWay === 0, 'the load to rest', 60_000);
+    const least = Math.min(await heap(), await heap(), await heap());
+    rest.resolve();
+    rest = undefined;
+    return least;
+  };
+  const samples: Record<Figure, number[]> = { rss: [], heap: [], handles: [], sockets: [], connections: [] };
+  for (let n = 0; !isOver(); n++) {
+    const figures = { ...figuresOf(service.process.pid!), connections: await connections() };
+    for (const [name, value] of Object.entries(figures)) samples[name as Figure].push(value);
+    if (n % samplesBetweenRests === 0) {
+      // Nobody asks for more and more: else what a report reads is what grows.
       await watcher.query(`delete from past_memberships where ends_at < now() - interval '1 minute'`);
-      service.process.kill('SIGPROF');
+      samples.heap.push(await heapAtRest());
     }
-    samples.push(await sample());
     await wait(sampleMs);
   }
   await Promise.all(working);
 
   const kept = 10 + 6; // its pool, and those that listen, follow, tell and keep house
-  await until(async () => (await sample()).connections <= kept, 'the connections of exports and previews to be gone', 60_000);
+  await until(async () => (await connections()) <= kept, 'the connections of exports and previews to be gone', 60_000);
   t.diagnostic(`answers: ${JSON.stringify(Object.fromEntries([...statuses].sort()))}`);
-  const third = Math.floor(samples.length / 3);
-  const [second, last] = [samples.slice(third, 2 * third), samples.slice(2 * third)];
   const grown = Object.entries(bounds).flatMap(([name, bound]) => {
-    const of = (part: Sample[]) =>
-      name === 'heap' ? median(leastOfEach(part.map(({ heap }) => heap))) : median(part.map((one) => one[name as keyof Sample]));
-    const [before, after] = [of(second), of(last)];
-    const most = Math.max(...samples.map((one) => one[name as keyof Sample]));
+    const all = samples[name as Figure];
+    const third = Math.floor(all.length / 3);
+    const [before, after] = [median(all.slice(third, 2 * third)), median(all.slice(2 * third))];
+    const most = Math.max(...all);
     const shown = (value: number) => (before > mib ? `${(value / mib).toFixed(1)} MiB` : String(value));
+    if (name === 'heap') t.diagnostic(`heap at each rest, in MiB: ${all.map((one) => (one / mib).toFixed(1)).join(' ')}`);
     t.diagnostic(`${name}: ${shown(before)} in the second third, ${shown(after)} in the last, ${shown(most)} at most`);
     return after - before > bound(before) ? [name] : [];
   });
@@ -97,7 +117,3 @@ test(`${minutes} minutes of mixed load: no growth of memory, handles or connecti
 });
 
 const median = (values: number[]): number => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!;
-
-/** The least of each thirty in a row. */
-const leastOfEach = (values: number[]): number[] =>
-  Array.from({ length: Math.ceil(values.length / 30) }, (_, i) => Math.min(...values.slice(i * 30, i * 30 + 30)));
