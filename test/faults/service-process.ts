@@ -4,7 +4,7 @@ import { openSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { freePort } from '../support/redis.ts';
-import { adminKey, until } from '../support/service.ts';
+import { adminKey, processEnv, until } from '../support/service.ts';
 
 const steppedClock = new URL('stepped-clock.ts', import.meta.url).href;
 
@@ -57,7 +57,7 @@ export async function openService(atEnd: (end: () => Promise<void>) => void, { n
     const made = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', '--import', steppedClock, main, 'serve'], {
       cwd: folder,
       env: {
-        PATH: process.env.PATH!,
+        ...processEnv(),
         HOST: '127.0.0.1',
         PORT: String(port),
         ADMIN_KEY: adminKey,

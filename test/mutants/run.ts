@@ -98,7 +98,7 @@ async function passes(folder: string, { tests, env, isOnDatabase = false }: Stag
   const options = isOnDatabase ? ['--test-global-setup=./test/support/global-setup.ts'] : ['--test-isolation=none'];
   const child = spawn(process.execPath, ['--test', ...options, ...files], {
     cwd: folder,
-    env: { ...process.env, ...env },
+    env: { NODE_COMPILE_CACHE: join(folder, 'compiled'), ...process.env, ...env },
     stdio: 'ignore',
     detached: true,
   });

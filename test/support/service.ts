@@ -41,10 +41,16 @@ export async function startService(env: Record<string, string>, cwd?: string): P
   return { process: child, url, output, exited, send };
 }
 
+/** What a process of the service needs of this one's environment. */
+export const processEnv = (): Record<string, string> => {
+  const { PATH, NODE_COMPILE_CACHE } = process.env;
+  return { PATH: PATH!, ...(NODE_COMPILE_CACHE === undefined ? {} : { NODE_COMPILE_CACHE }) };
+};
+
 /** The command line as a process, with nothing of this one's environment but what it needs to run. */
 export function runMain(args: string[], env: Record<string, string>, cwd?: string) {
   const child = spawn(process.execPath, [main, ...args], {
-    env: { PATH: process.env.PATH!, ...env },
+    env: { ...processEnv(), ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
     ...(cwd ? { cwd } : {}),
   });
