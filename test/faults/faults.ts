@@ -44,10 +44,11 @@ export const faultKinds: readonly FaultKind[] = [
     name: 'service paused',
     place: 'service',
     async strike({ services }, random) {
-      const { process } = random.one(services);
-      process.pause();
-      await seconds(random, [maxStalenessSeconds + 0.5, maxStalenessSeconds + 1.5]);
-      process.resume();
+      for (const { process } of services) {
+        process.pause();
+        await seconds(random, [maxStalenessSeconds + 0.5, maxStalenessSeconds + 1.5]);
+        process.resume();
+      }
     },
   },
   {

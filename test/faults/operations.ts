@@ -17,7 +17,6 @@ export type Operation =
       readonly userIds: readonly string[];
       readonly how: 'default' | 'last' | 'min';
       readonly isLookup: boolean;
-      /** About whom the client has changed last; with `min` at that revision. */
       /** Of whom the client changed last; with `min` at the revision of its own change. */
       readonly isOwn: boolean;
     }
@@ -87,7 +86,9 @@ export function randomOperation(random: Random, actor: string, n: number): Opera
     return { kind: 'read', userIds, how: freshness(random), isLookup: true, isOwn: random.chance(0.5) };
   }
   if (kind === 'at') {
-    const [isRecent, recently, ago, recent] = [random.chance(0.7), random.below(4), random.below(20_000), random.one(hottest)];
+    // Some ask for a moment to come: where the question waits for a connection, that is the moment at which it is answered.
+    const recently = random.below(44) - 40;
+    const [isRecent, ago, recent] = [random.chance(0.7), random.below(20_000), random.one(hottest)];
     return isRecent ? { kind, userId: recent, ago: recently } : { kind, userId, ago };
   }
   if (kind === 'why') return { kind, userId, slug: random.one(all), ...(random.chance(0.3) ? { ago: random.below(2_000) } : {}) };

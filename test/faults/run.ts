@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
 import { runFaults } from './fault-run.ts';
+import { faultKinds } from './faults.ts';
 import { plants } from './plants.ts';
 import { reportText } from './report.ts';
 
@@ -54,8 +55,8 @@ async function runPlanted(name: string): Promise<boolean> {
   for (const plant of chosen) {
     const seed = number(values.seed, Date.now() % 1_000_000);
     const options = {
-      operations: number(values.operations, 5_000),
-      faults: number(values.faults, 14),
+      operations: number(values.operations, 10_000),
+      faults: number(values.faults, 2 * faultKinds.length),
       clients: number(values.clients, 96),
     };
     const report = await runFaults({ seed, ...options, signal, plant });
