@@ -199,6 +199,8 @@ test('a decision is good until time alone changes something, or its own end has 
   assert.equal(goodUntil(segment, { start: 29_000, end: until(30) }), 29_000, 'the start asked for');
   assert.equal(goodUntil(segment, { end: ttl(1) }), lastMoment - 999, 'the last moment that a TTL can end before');
   assert.equal(goodUntil(withStays(segment, stay(10, 15)), {}), Infinity, 'what is over does not count');
+  const pair = told(grouped(0, 'A', 'G'), grouped(1, 'B', 'G'));
+  assert.equal(goodUntil(withStays(pair, stay(50, 60)), { end: ttl(20) }), 30_001, 'a TTL that would meet a plan of the group');
 });
 
 test('a decision for the very moment of a change holds for that millisecond alone', () => {

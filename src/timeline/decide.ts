@@ -277,7 +277,7 @@ function goodUntil(facts: Facts, { start, end, add }: Command, toAdd: readonly S
     coming.push(lastMoment - end.milliseconds + 1);
     // The end moves with the time, until it meets a plan in the group.
     for (const mate of matesOf(facts, toAdd, moment))
-      for (const { startsAt } of staysOf(facts, mate.id)) if (startsAt > moment) coming.push(startsAt - end.milliseconds + 1);
+      for (const { startsAt } of staysOf(facts, mate.id)) coming.push(startsAt - end.milliseconds + 1);
   }
   for (const { startsAt, endsAt } of facts.stays) coming.push(startsAt, endsAt);
   for (const { rollouts } of facts.definitions.withRollout) for (const { startsAt } of rollouts) coming.push(startsAt);
