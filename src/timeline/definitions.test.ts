@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { created, deleted, rated, told } from '../../test/model/story.ts';
-import { indexDefinitions, lifeAt, livesAt, livingAt, rolloutAt } from './definitions.ts';
+import { indexDefinitions, lifeAt, livesAt, livingAt, livingOf, rolloutAt } from './definitions.ts';
 
 const { definitions } = told(
   created(0, 'A'),
@@ -35,10 +35,18 @@ test('a slug is borne by a living segment only', () => {
   assert.deepEqual(living, [1, 1, undefined, 2, undefined]);
 });
 
+test('by now a slug is borne by its newest life, unless that is over', () => {
+  const again = told(created(0, 'A'), deleted(10, 'A'), created(20, 'A'), created(30, 'B'), deleted(40, 'B')).definitions;
+  assert.deepEqual(
+    ['A', 'B', 'C'].map((slug) => livingOf(again, slug)?.id),
+    [2, undefined, undefined],
+  );
+});
+
 test('the rollout in force is the one whose time it is, also at 0 percent', () => {
   const segment = definitions.byId.get(2)!;
-  const ranges = [19_999, 20_000, 29_999, 30_000].map((moment) => rolloutAt(segment, moment)?.ranges);
-  assert.deepEqual(ranges, [undefined, [[0, 100]], [[0, 100]], []]);
+  const ranges = [19_999, 20_000, 29_999, 30_000, 39_999].map((moment) => rolloutAt(segment, moment)?.ranges);
+  assert.deepEqual(ranges, [undefined, [[0, 100]], [[0, 100]], [], []]);
 });
 
 test('segments come in any order and are kept by age; those that never take a percentage stand aside', () => {
@@ -55,5 +63,17 @@ test('segments come in any order and are kept by age; those that never take a pe
   assert.deepEqual(
     indexed.withRollout.map(({ id }) => id),
     [2],
+  );
+});
+
+test('of segments made in one millisecond the one with the lower id is older', () => {
+  const [first] = definitions.segments;
+  const { segments } = indexDefinitions(7, 9, [
+    { ...first!, id: 6 },
+    { ...first!, id: 5 },
+  ]);
+  assert.deepEqual(
+    segments.map(({ id }) => id),
+    [5, 6],
   );
 });

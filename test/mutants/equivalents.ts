@@ -2,6 +2,8 @@ import { type Mutant, mutantText } from './mutant.ts';
 
 const inDecide = (mutant: string) => ({ file: 'src/timeline/decide.ts', mutant });
 
+const inDefinitions = (mutant: string) => ({ file: 'src/timeline/definitions.ts', mutant });
+
 /** Mutants that change nothing that anybody could see, each with the reason; they are left out of the score. */
 const equivalents: readonly { readonly file: string; readonly mutant: string; readonly because: string }[] = [
   { ...inDecide('groups.size === 0 → false'), because: 'it saves the walk over all segments' },
@@ -15,6 +17,10 @@ const equivalents: readonly { readonly file: string; readonly mutant: string; re
   { ...inDecide("end.kind === 'ttl' && add.length > 0 →"), because: 'a TTL without an add is refused before' },
   { ...inDecide("&& → ||    in: else if (end.kind === 'ttl'"), because: 'a TTL without an add is refused before' },
   { ...inDecide("> → >=    in: else if (end.kind === 'ttl'"), because: 'a TTL without an add is refused before' },
+  { ...inDecide('> → >=    in: return coming.reduce'), because: 'that it happens at the moment itself was asked before' },
+  { ...inDecide('< → <=    in: return coming.reduce'), because: 'of two equal moments either is the soonest' },
+  { ...inDefinitions('newest && moment < newest.endsAt'), because: "a segment's percentages leave no gap in its life" },
+  { ...inDefinitions('< → <=    in: return newest'), because: "a segment's percentages leave no gap in its life" },
   { file: 'src/timeline/events.ts', mutant: '< → <=    in: const compare', because: 'of a moment no pair tells two events' },
   { file: 'src/timeline/events.ts', mutant: 'a > b ? 1 : 0 → (1)', because: 'of a moment no pair tells two events' },
   { file: 'src/timeline/events.ts', mutant: '> → >=    in: const compare', because: 'of a moment no pair tells two events' },

@@ -36,7 +36,7 @@ export const targets: readonly Target[] = [
       { tests: ['src/timeline/*.test.ts'] },
       agreement(2_000),
       { tests: ['test/model/properties.test.ts', 'test/model/decisions.test.ts'], env: { MODEL_RUNS: '300' } },
-      agreement(30_000),
+      agreement(10_000),
     ],
   },
   {
