@@ -3,6 +3,7 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { WantedChange } from '../../src/memberships/command.ts';
+import type { Ranges } from '../../src/rollout/ranges.ts';
 
 /** `unknown`: the change may have been made or not. */
 export type Outcome = 'acknowledged' | 'refused' | 'unknown';
@@ -94,8 +95,8 @@ export interface SegmentRecord extends Asked {
 /** What an answer says of a segment's percentages. */
 export interface Shown {
   readonly updatedAt: number;
-  readonly ranges: readonly (readonly number[])[];
-  readonly scheduled: readonly { readonly at: number; readonly ranges: readonly (readonly number[])[] }[];
+  readonly ranges: Ranges;
+  readonly scheduled: readonly { readonly at: number; readonly ranges: Ranges }[];
 }
 
 export type UserRecord = ChangeRecord | ReadRecord | WhyRecord | HistoryRecord;

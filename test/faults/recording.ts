@@ -1,4 +1,5 @@
 import type { Answer } from './http.ts';
+import type { Ranges } from '../../src/rollout/ranges.ts';
 import type { Asked, LogRecord, Shown, Told } from './log.ts';
 import type { Operation } from './operations.ts';
 import type { Request } from './requests.ts';
@@ -81,8 +82,8 @@ const toldBy = ({ body }: Answer): Told => ({
 
 interface SegmentBody {
   updated_at: string;
-  ranges: number[][];
-  scheduled: { effective_at: string; ranges: number[][] }[];
+  ranges: Ranges;
+  scheduled: { effective_at: string; ranges: Ranges }[];
 }
 
 /** Of the body of an answer about a segment. */

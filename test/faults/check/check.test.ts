@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Stay } from '../../../src/timeline/facts.ts';
 import type { DefinitionsChange, UserChange } from '../audit.ts';
-import type { ChangeRecord, Outcome, ReadRecord } from '../log.ts';
+import type { ChangeRecord, Outcome, ReadRecord, SegmentRecord } from '../log.ts';
+import { explainDefinitions } from './definitions.ts';
 import { checkExactReads, exactReadOf } from './exact-reads.ts';
 import { checkNearbyReads } from './nearby-reads.ts';
 import { checkPast } from './past.ts';
@@ -204,4 +205,41 @@ test('a change that changes nothing tells what holds just after a membership has
   assert.deepEqual(told({}), []);
   assert.deepEqual(told({ removed: ['A'], unchanged: [] }), [], 'at the very moment');
   assert.deepEqual(told({ segments: ['A'] }), ['exact read']);
+});
+
+test("a percentage that stood already is nobody's change, whoever set it, and whether that was answered or not", () => {
+  const raised = (percent: number, changedBy: string): DefinitionsChange => {
+    const { segment } = segmentOf(1, 'A');
+    const [first] = segment.rollouts;
+    const rollouts = [
+      { ...first!, endsAt: at(1_000) },
+      { startsAt: at(1_000), endsAt: Infinity, ranges: [[0, percent * 100]] as const, changedBy },
+    ];
+    return { version: 2, revision: revision(1_000), segment: { ...segment, updatedAt: at(1_000), rollouts } };
+  };
+  const percent = (of: DefinitionsChange, wanted: number, outcome: Outcome = 'acknowledged', actor = 'me'): SegmentRecord => ({
+    ...asked(990, 1_020, outcome),
+    actor,
+    kind: 'segment',
+    operation: 'percent',
+    slug: 'A',
+    percent: wanted,
+    revision: of.revision,
+    answer: { updatedAt: of.segment.updatedAt, ranges: of.segment.rollouts.at(-1)!.ranges, scheduled: [] },
+  });
+  const foundOf = (changes: DefinitionsChange[], records: SegmentRecord[]) => {
+    const found: string[] = [];
+    explainDefinitions(new DefinitionsTimeline(changes), records, at(500), (kind) => void found.push(kind));
+    return found;
+  };
+  const [made, byOther] = [segmentOf(1, 'A'), raised(10, 'other')];
+  assert.deepEqual(foundOf([made], [percent(made, 0)]), [], 'as it was made');
+  assert.deepEqual(foundOf([made], [percent(made, 5)]), ['change']);
+  const others = percent(byOther, 10, 'unknown', 'other');
+  assert.deepEqual(foundOf([made, byOther], [percent(byOther, 10), others]), [], 'as somebody else set it, who was not answered');
+  assert.deepEqual(foundOf([made, byOther], [percent(byOther, 20), others]), ['change']);
+  assert.deepEqual(foundOf([made, byOther], [percent(byOther, 10)]), ['unasked']);
+  const own = raised(10, 'me');
+  assert.deepEqual(foundOf([made, own], [percent(own, 10)]), []);
+  assert.deepEqual(foundOf([made, own], [percent(own, 20)]), ['change', 'unasked'], 'not what was asked for');
 });

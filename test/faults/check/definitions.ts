@@ -28,12 +28,10 @@ export function explainDefinitions(
       continue;
     }
     const change = timeline.changes[n - 1]!;
-    const isChanging =
-      record.operation !== 'percent' ||
-      (record.answer!.updatedAt === momentOf(change.revision) && change.segment.slug === record.slug);
-    if (!isChanging) continue; // it stood already
-    const isOther = explained.has(n) && record.operation === 'percent'; // it stood already, by a change of that very millisecond
-    if (isOther) continue;
+    if (record.operation === 'percent' && (explained.has(n) || !isOwn(record, before(n), change))) {
+      if (!stood(record)) report('change', `${what} changed nothing and is not what was asked for: ${JSON.stringify(record)}`);
+      continue;
+    }
     explained.set(n, record.gotAt);
     const moment = momentOf(change.revision);
     if (!isBy(record, before(n), change) || !isShown(record, change))
@@ -73,6 +71,18 @@ function isBy(
   if (operation === 'cancel') return segment.rollouts.length < before.rollouts.length;
   const set = segment.rollouts.find(({ startsAt }) => startsAt === (effectiveAt ?? moment));
   return set !== undefined && set.changedBy === actor && sizeOf(set.ranges) === percent * 100;
+}
+
+/** Whether the change is that of a percentage by this request, not what stood already and was answered so. */
+const isOwn = (record: SegmentRecord, before: Segment | undefined, change: DefinitionsChange): boolean =>
+  record.answer!.updatedAt === momentOf(change.revision) && isBy(record, before, change);
+
+/** Whether the answer shows what was asked for. What was planned may have begun since. */
+function stood({ percent = 0, effectiveAt, gotAt, answer }: SegmentRecord): boolean {
+  const { ranges, scheduled } = answer!;
+  const asked = effectiveAt === undefined ? ranges : scheduled.find(({ at }) => at === effectiveAt)?.ranges;
+  if (!asked) return effectiveAt! <= gotAt;
+  return sizeOf(asked) === percent * 100;
 }
 
 /** Whether the answer shows the segment as it is after the change. */
