@@ -20,6 +20,8 @@ export interface ClientOptions {
   readonly actor: string;
   readonly key: string;
   readonly seed: number;
+  /** It only reads. */
+  readonly isReader: boolean;
   readonly services: readonly { readonly name: string; readonly port: number }[];
   readonly log: Log;
   readonly counts: Counts;
@@ -30,7 +32,7 @@ export interface ClientOptions {
 const pauseMs = 100;
 
 /** One client: one operation after the other, each at a service by chance, until it is told to stop. */
-export async function runClient({ actor, key, seed, services, log, counts, goesOn }: ClientOptions) {
+export async function runClient({ actor, key, seed, isReader, services, log, counts, goesOn }: ClientOptions) {
   const random = randomSource(seed);
   /** The revisions of its last changes, by user; and the last that any answer told. */
   const own = new Map<string, number>();
@@ -107,7 +109,7 @@ export async function runClient({ actor, key, seed, services, log, counts, goesO
     return undefined;
   };
 
-  for (let n = 0; goesOn(); n++) await run(randomOperation(random, actor, n));
+  for (let n = 0; goesOn(); n++) await run(randomOperation(random, actor, n, isReader));
 }
 
 /** Refusals that the operations bring about. */

@@ -8,6 +8,9 @@ import { openLog, type ReadRecord } from './log.ts';
 import { type Plant, plantIn, plantTree } from './plants.ts';
 import { openSurroundings, type Surroundings } from './surroundings.ts';
 
+/** One client of so many only reads. */
+const readerEach = 8;
+
 export interface RunOptions {
   readonly seed: number;
   /** At least so many of each; the later of the two ends the run. */
@@ -61,7 +64,16 @@ export async function runFaults({
   const begunAt = performance.now();
   let isOver = false;
   const running = keys.map(({ actor, key }, i) =>
-    runClient({ actor, key, seed: seed * 1_000 + i, services: around.services, log: records, counts, goesOn: () => !isOver }),
+    runClient({
+      actor,
+      key,
+      seed: seed * 1_000 + i,
+      isReader: i % readerEach === 0,
+      services: around.services,
+      log: records,
+      counts,
+      goesOn: () => !isOver,
+    }),
   );
   let middle = 0;
   const due = async (n: number) => {

@@ -185,7 +185,7 @@ export const faultKinds: readonly FaultKind[] = [
     name: 'slow writes',
     place: 'sessions',
     async strike(around, random) {
-      await askQuietly(around, 'insert into audit.pace values (0.04)');
+      await askQuietly(around, 'insert into audit.pace values (0.15)');
       await seconds(random, [1, 3]);
       await until(() => askQuietly(around, 'delete from audit.pace'), 'the database, to write as fast as before', 60_000);
     },

@@ -19,6 +19,10 @@ const equivalents: readonly { readonly file: string; readonly mutant: string; re
   { ...inDecide("> → >=    in: else if (end.kind === 'ttl'"), because: 'a TTL without an add is refused before' },
   { ...inDecide('> → >=    in: return coming.reduce'), because: 'that it happens at the moment itself was asked before' },
   { ...inDecide('< → <=    in: return coming.reduce'), because: 'of two equal moments either is the soonest' },
+  {
+    ...inDefinitions('findLast → find    in: definitions.bySlug.get(slug)?.findLast(({ deletedAt })'),
+    because: 'only the newest life can be living',
+  },
   { ...inDefinitions('newest && moment < newest.endsAt'), because: "a segment's percentages leave no gap in its life" },
   { ...inDefinitions('< → <=    in: return newest'), because: "a segment's percentages leave no gap in its life" },
   { file: 'src/timeline/events.ts', mutant: '< → <=    in: const compare', because: 'of a moment no pair tells two events' },
