@@ -86,6 +86,11 @@ test('an exclusion of somebody who was not in is no event', () => {
   assert.deepEqual(history(told(created(0, 'A', missing('A')), removed(10, 'A'), rated(20, 'A', everybody))), []);
 });
 
+test('who comes back by the percentage as an exclusion ends comes by the percentage', () => {
+  const facts = withStays(told(created(0, 'A', everybody)), stay(10, 20, { excluded: true }));
+  assert.deepEqual(history(facts).slice(1), ['10 remove A: request by bob', '20 add A: rollout by ann']);
+});
+
 test('an add lifts an exclusion for good: its end is no exit under the percentage', () => {
   const facts = told(created(0, 'A', everybody), removed(10, 'A'), added(20, 'A', { end: { ttl: 5 } }), rated(40, 'A', 0));
   assert.deepEqual(history(facts).slice(1), [

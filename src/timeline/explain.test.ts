@@ -48,6 +48,19 @@ test('removed: by who took the user out', () => {
   assert.deepEqual(why(facts, 25), 'out, removed by cyd, since 20, until 30');
 });
 
+test('removed: who was in by hand for a millisecond too', () => {
+  const past = stay(10, 10.001, { endedCause: 'request', endedBy: 'bob' });
+  assert.deepEqual(explain(withStays(told(created(0, 'A')), past), 'A', 20 * second)!.because, 'removed');
+});
+
+test('what began or ended before the events that are kept is not told', () => {
+  const facts = told(created(0, 'A'), added(10, 'A', { end: { ttl: 10 } }));
+  const { because, since } = explain(facts, 'A', 30 * second, 20 * second)!;
+  assert.deepEqual([because, since], ['expired', 20 * second]);
+  const later = explain(facts, 'A', 30 * second, 20 * second + 1)!;
+  assert.deepEqual([later.because, later.since], ['never_added', null]);
+});
+
 test('expired: by who set the end', () => {
   assert.deepEqual(
     why(told(created(0, 'A'), added(10, 'A', { end: { ttl: 5 } })), 15),

@@ -2,6 +2,7 @@ import { type Mutant, mutantText } from './mutant.ts';
 
 const inDecide = (mutant: string) => ({ file: 'src/timeline/decide.ts', mutant });
 
+const inEvents = (mutant: string) => ({ file: 'src/timeline/events.ts', mutant });
 const inDefinitions = (mutant: string) => ({ file: 'src/timeline/definitions.ts', mutant });
 
 /** Mutants that change nothing that anybody could see, each with the reason; they are left out of the score. */
@@ -25,9 +26,18 @@ const equivalents: readonly { readonly file: string; readonly mutant: string; re
   },
   { ...inDefinitions('newest && moment < newest.endsAt'), because: "a segment's percentages leave no gap in its life" },
   { ...inDefinitions('< → <=    in: return newest'), because: "a segment's percentages leave no gap in its life" },
-  { file: 'src/timeline/events.ts', mutant: '< → <=    in: const compare', because: 'of a moment no pair tells two events' },
-  { file: 'src/timeline/events.ts', mutant: 'a > b ? 1 : 0 → (1)', because: 'of a moment no pair tells two events' },
-  { file: 'src/timeline/events.ts', mutant: '> → >=    in: const compare', because: 'of a moment no pair tells two events' },
+  { ...inEvents('1 → 2'), because: 'the sign counts' },
+  { ...inEvents('> → <=    in: const compare'), because: 'a sort asks only whether one is less' },
+  { ...inEvents('a > b ? 1 : 0 → (0)'), because: 'a sort asks only whether one is less' },
+  { ...inEvents('0 → 1    in: const compare'), because: 'of a moment no pair tells two events' },
+  {
+    file: 'src/timeline/leftovers.ts',
+    mutant: '< → <=    in: if (endsAt === deletedAt',
+    because: 'what never ends has no cause',
+  },
+  { ...inEvents('< → <=    in: const compare'), because: 'of a moment no pair tells two events' },
+  { ...inEvents('a > b ? 1 : 0 → (1)'), because: 'of a moment no pair tells two events' },
+  { ...inEvents('> → >=    in: const compare'), because: 'of a moment no pair tells two events' },
 ];
 
 export const equivalentTo = (file: string, text: string, mutant: Mutant): boolean => {

@@ -19,8 +19,9 @@ score of each file. --file: files whose path has it. --lines: mutants of those l
 Targets: ${targets.map(({ name }) => name).join(', ')}.
 `;
 
-/** Longer than this no group of tests takes of sound source; a mutant that loops is noticed by it. */
-const stageLimitMs = 300_000;
+/** So many times as long as of sound source a group of tests may take; a mutant that loops is noticed by it. */
+const patience = 4;
+const leastPatienceMs = 20_000;
 const root = fileURLToPath(new URL('../../', import.meta.url));
 
 const { values } = parseArgs({
@@ -47,16 +48,28 @@ async function runAll(): Promise<void> {
     await copyProject(folder, ['src', 'test', 'migrations', 'docs', 'package.json']);
     for (const target of chosen) {
       const files = target.files.filter((file) => file.includes(values.file ?? ''));
-      if (files.length > 0 && (await isNoticed(folder, target.stages)))
-        throw new Error(`${target.name}: its tests fail as it is`);
-      for (const file of files) await runFile(folder, target, file);
+      const stages = files.length > 0 ? await timed(folder, target) : [];
+      for (const file of files) await runFile(folder, target, stages, file);
     }
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
 }
 
-async function runFile(folder: string, target: Target, file: string): Promise<void> {
+type TimedStage = Stage & { readonly limitMs: number };
+
+/** How long the tests take of the source as it is. */
+async function timed(folder: string, { name, stages }: Target): Promise<TimedStage[]> {
+  const all: TimedStage[] = [];
+  for (const stage of stages) {
+    const from = performance.now();
+    if (!(await passes(folder, { ...stage, limitMs: 600_000 }))) throw new Error(`${name}: its tests fail as it is`);
+    all.push({ ...stage, limitMs: leastPatienceMs + patience * (performance.now() - from) });
+  }
+  return all;
+}
+
+async function runFile(folder: string, target: Target, stages: readonly TimedStage[], file: string): Promise<void> {
   const text = await readFile(join(root, file), 'utf8');
   const all = file.endsWith('.sql') ? sqlMutants(text, target.functions ?? []) : typescriptMutants(file, text);
   const [first = 1, last = first] = values.lines?.split('-').map(Number) ?? [1, Infinity];
@@ -69,7 +82,7 @@ async function runFile(folder: string, target: Target, file: string): Promise<vo
   let survivors = 0;
   for (const mutant of sample) {
     await writeFile(join(folder, file), mutated(text, mutant));
-    if (await isNoticed(folder, target.stages)) continue;
+    if (await isNoticed(folder, stages)) continue;
     survivors++;
     print(`survives  ${file}:${mutantText(text, mutant)}`);
   }
@@ -87,12 +100,12 @@ function sampled(mutants: Mutant[]): Mutant[] {
   return sample.sort((a, b) => a.start - b.start);
 }
 
-async function isNoticed(folder: string, stages: readonly Stage[]): Promise<boolean> {
+async function isNoticed(folder: string, stages: readonly TimedStage[]): Promise<boolean> {
   for (const stage of stages) if (!(await passes(folder, stage))) return true;
   return false;
 }
 
-async function passes(folder: string, { tests, env, isOnDatabase = false }: Stage): Promise<boolean> {
+async function passes(folder: string, { tests, env, isOnDatabase = false, limitMs }: TimedStage): Promise<boolean> {
   const files = await Array.fromAsync(glob([...tests], { cwd: folder }));
   if (files.length === 0) throw new Error(`there is no test ${tests.join(' ')}`);
   const options = isOnDatabase ? ['--test-global-setup=./test/support/global-setup.ts'] : ['--test-isolation=none'];
@@ -103,7 +116,7 @@ async function passes(folder: string, { tests, env, isOnDatabase = false }: Stag
     detached: true,
   });
   const stopAll = () => process.kill(-child.pid!, 'SIGKILL');
-  const timer = setTimeout(stopAll, stageLimitMs);
+  const timer = setTimeout(stopAll, limitMs);
   process.once('exit', stopAll);
   const code = await new Promise((resolve) => child.once('exit', resolve));
   clearTimeout(timer);
