@@ -172,6 +172,14 @@ test('a period has the events at its start and not those at its end', () => {
   assert.deepEqual(times(10_001, 10_001), []);
 });
 
+test('stays count by their start, in whatever order they lie', () => {
+  const facts = withStays(told(created(0, 'A')), stay(40), stay(10, 20), stay(30, 35));
+  assert.deepEqual(
+    history(facts).map((line) => line.split(':')[0]),
+    ['10 add A', '20 remove A', '30 add A', '35 remove A', '40 add A'],
+  );
+});
+
 test('within a moment removes come first, then slugs in byte order', () => {
   const slugs = ['b', 'a', 'B', 'A'];
   const facts = told(
