@@ -166,6 +166,8 @@ test('the end that was set for who is covered by a percentage is not shown as an
   const standing = page.getByRole('region', { name: 'Now and to come' });
   await standing.getByText(/^by percentage .*, by percentage alone from .*, no end$/).waitFor();
   await standing.getByText(/^by hand .*, until /).waitFor();
+  await page.getByRole('button', { name: 'COVERED', exact: true }).click();
+  await sees(page, /In since .*, first by percentage, then because .* added them; with no end in sight\.$/);
   await page.getByLabel('At the moment').fill(localText(Date.parse(end) + 1_000));
   const note = page.locator('.moment-note');
   await note.getByText('will, by what is known, be in 1 segment:').waitFor();
