@@ -10,7 +10,7 @@ import { noChromium, startBrowser } from '../support/browser.ts';
 import { cloneDatabase } from '../support/database.ts';
 import { buildPage } from '../support/page.ts';
 import { freePort } from '../support/redis.ts';
-import { type Service, startService, until } from '../support/service.ts';
+import { adminKey, type Service, startService, until } from '../support/service.ts';
 
 /** As an input for a moment takes it; the browser of these tests is in UTC. */
 const localText = (at: number) => new Date(at).toISOString().slice(0, 19);
@@ -270,6 +270,56 @@ test('that there is no such segment is said only of what was looked for', { skip
   assert.equal(await none.innerText(), 'NOBODY');
   answer.resolve();
   await page.getByRole('link', { name: 'LOOKED_FOR' }).waitFor();
+});
+
+test('of members that could not be read the same are asked for again, by the button alone', { skip }, async () => {
+  await send('POST', '/v1/segments', { slug: 'PAGED' });
+  const ids = Array.from({ length: 250 }, (_, i) => `m-${String(i).padStart(3, '0')}`);
+  const job = await fetch(`${service.url}/v1/segments/PAGED/imports?operation=add`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${adminKey}`, 'content-type': 'text/plain' },
+    body: ids.join('\n'),
+  });
+  const { id } = (await job.json()) as { id: string };
+  await until(async () => (await send('GET', `/v1/imports/${id}`)).state === 'done', 'the import');
+  const page = await open('#/segments');
+  let refused = 0;
+  const refuse = async (url: string) => {
+    refused = 0;
+    await page.route(url, (route) => {
+      refused++;
+      return route.fulfill({ status: 503, json: { code: 'overloaded', detail: 'Too much.' } });
+    });
+  };
+  await refuse('**/PAGED/members?*cursor=*');
+  await page.goto(`${service.url}/ui/#/segments/PAGED`);
+  const card = page.getByRole('region', { name: /^In by hand 250/ });
+  const table = card.getByRole('table', { name: 'Who is in by hand, by id' });
+  await table.waitFor();
+  const scrolled = (share: number) =>
+    page.evaluate(`new Promise((resolve) => {
+      const box = document.querySelector('.members .virtual');
+      box.scrollTop = box.scrollHeight * ${share};
+      requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(resolve)));
+    })`);
+  for (let i = 0; i < 5; i++) for (const share of [1, 0]) await scrolled(share);
+  await card.getByRole('alert').getByText('Too much.').waitFor();
+  assert.equal(refused, 1);
+  await page.unroute('**/PAGED/members?*cursor=*');
+  await card.getByRole('button', { name: 'Try again' }).click();
+  await table.and(page.locator('[aria-rowcount="251"]')).waitFor();
+
+  // Now all that was read is to be read anew, and fails: so often as the stream of changes asks for it.
+  await refuse('**/PAGED/members?*');
+  await send('PATCH', '/v1/users/a-first/segments', { add: ['PAGED'] });
+  const anew = page.getByRole('region', { name: /^In by hand 251/ });
+  await anew.getByRole('alert').getByText('Too much.').waitFor();
+  await until(() => refused >= 2, 'the second look');
+  await page.unroute('**/PAGED/members?*');
+  await anew.getByRole('button', { name: 'Try again' }).click();
+  await scrolled(0);
+  await anew.getByRole('link', { name: 'a-first', exact: true }).waitFor();
+  await anew.locator('[aria-rowcount="251"]').waitFor(); // as many as had been read
 });
 
 test('imports 10,000 ids from a dropped file, and tells what was rejected and why', { skip }, async () => {
