@@ -272,6 +272,42 @@ test('that there is no such segment is said only of what was looked for', { skip
   await page.getByRole('link', { name: 'LOOKED_FOR' }).waitFor();
 });
 
+/** An import as the service tells it, which has come so far. */
+const importOf = (applied: number, state = 'running') => ({
+  id: 'x',
+  segment: 'WATCHED',
+  operation: 'add',
+  state,
+  received: 1_000,
+  applied,
+  unchanged: 0,
+  rejected: 0,
+  removed: 0,
+  created_at: new Date().toISOString(),
+  finished_at: null,
+  error: null,
+});
+
+test('an import is watched on when it could not be asked for a while how far it is', { skip }, async () => {
+  await send('POST', '/v1/segments', { slug: 'WATCHED' });
+  const page = await open('#/segments');
+  let told: object | null = importOf(10);
+  await page.route('**/v1/imports?*', (route) =>
+    told ? route.fulfill({ json: { imports: [told], next_cursor: null } }) : route.abort(),
+  );
+  await page.goto(`${service.url}/ui/#/segments/WATCHED`);
+  const card = page.getByRole('region', { name: 'Import' });
+  for (const rows of [10, 500]) {
+    told = importOf(rows);
+    await card.getByText(`${rows} of 1,000 rows`).waitFor();
+    told = null;
+    await card.getByRole('alert').waitFor();
+  }
+  told = importOf(1_000, 'done');
+  await card.getByText('1,000 rows · 1,000 applied · 0 unchanged · 0 rejected').waitFor();
+  await card.getByRole('alert').waitFor({ state: 'detached' });
+});
+
 test('of members that could not be read the same are asked for again, by the button alone', { skip }, async () => {
   await send('POST', '/v1/segments', { slug: 'PAGED' });
   const ids = Array.from({ length: 250 }, (_, i) => `m-${String(i).padStart(3, '0')}`);
