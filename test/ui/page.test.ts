@@ -297,14 +297,20 @@ test('an import is watched on when it could not be asked for a while how far it 
   );
   await page.goto(`${service.url}/ui/#/segments/WATCHED`);
   const card = page.getByRole('region', { name: 'Import' });
-  for (const rows of [10, 500]) {
+  const spoken = card.getByRole('listitem').getByRole('status');
+  for (const [rows, words] of [
+    [10, 'Import …'],
+    [510, 'Import: 50 %'],
+  ] as const) {
     told = importOf(rows);
     await card.getByText(`${rows} of 1,000 rows`).waitFor();
+    assert.equal(await spoken.innerText(), words, 'what is spoken changes seldom');
     told = null;
     await card.getByRole('alert').waitFor();
   }
   told = importOf(1_000, 'done');
   await card.getByText('1,000 rows · 1,000 applied · 0 unchanged · 0 rejected').waitFor();
+  assert.equal(await spoken.innerText(), 'Import done: 1,000 rows applied');
   await card.getByRole('alert').waitFor({ state: 'detached' });
 });
 
