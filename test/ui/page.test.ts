@@ -449,6 +449,19 @@ test('a change by another person appears without a reload', { skip }, async () =
   await list.getByText('No segment begins with').waitFor();
 });
 
+test('a stream of changes that is ended at once is opened again with longer and longer pauses', { skip }, async () => {
+  const page = await open('#/users');
+  const askedAt: number[] = [];
+  await page.route('**/v1/changes?*', (route) => {
+    askedAt.push(performance.now());
+    return route.fulfill({ contentType: 'text/event-stream', body: ': nothing\n\n' });
+  });
+  await page.goto(`${service.url}/ui/#/users/21`);
+  await until(() => askedAt.length >= 4, 'four streams');
+  const pauses = askedAt.slice(1, 4).map((at, i) => at - askedAt[i]!);
+  for (const [i, least] of [400, 900, 1_900].entries()) assert.ok(pauses[i]! >= least, `pauses of ${pauses.join(', ')} ms`);
+});
+
 test('deletes a segment only when its slug was typed', { skip }, async () => {
   await send('POST', '/v1/segments', { slug: 'GOES' });
   const page = await open('#/segments/GOES');

@@ -39,7 +39,7 @@ export function useLive(filter: Query, refresh: () => void, matters: (change: Ch
       client,
       filter,
       onChange: (change) => latest.current.matters(change) && changed(),
-      onGap: () => latest.current.refresh(),
+      onOpen: () => latest.current.refresh(),
       onState: tellReachable,
     });
     return () => {
