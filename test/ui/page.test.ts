@@ -449,6 +449,49 @@ test('a change by another person appears without a reload', { skip }, async () =
   await list.getByText('No segment begins with').waitFor();
 });
 
+test('what no event tells of is seen after a while, and when the tab is looked at again', { skip }, async () => {
+  await send('POST', '/v1/segments', { slug: 'QUIET' });
+  const startsAt = new Date(Date.now() + 86_400_000).toISOString();
+  const plan = (body: object) => send('PATCH', '/v1/users/22/segments', { add: ['QUIET'], starts_at: startsAt, ...body });
+  const [shown, left] = [await open('#/users'), await open('#/users')];
+  // Half a minute passes in half a second.
+  await shown.addInitScript(
+    `globalThis.setInterval = ((real) => (call, ms) => real(call, ms === 30_000 ? 500 : ms))(globalThis.setInterval)`,
+  );
+  await shown.reload();
+  let read = 0;
+  left.on('requestfinished', (request) => {
+    if (request.url().includes('/v1/users/22/history')) read++;
+  });
+  for (const page of [shown, left]) {
+    await page.goto(`${service.url}/ui/#/users/22`);
+    await sees(page, 'The user is in no segment, and nothing is planned.');
+  }
+  await until(() => read >= 2, 'the reading anew with which following begins');
+  await left.evaluate(`(() => {
+    Object.defineProperty(document, 'hidden', { configurable: true, get: () => true });
+    document.dispatchEvent(new Event('visibilitychange'));
+  })()`);
+  await plan({});
+  const standing = (page: Page) => page.getByRole('region', { name: 'Now and to come' });
+  await standing(shown)
+    .getByText(/^planned \(/)
+    .waitFor();
+  assert.equal(
+    await standing(left)
+      .getByText(/^planned \(/)
+      .count(),
+    0,
+  );
+  await left.evaluate(`(() => {
+    delete document.hidden;
+    document.dispatchEvent(new Event('visibilitychange'));
+  })()`);
+  await standing(left)
+    .getByText(/^planned \(/)
+    .waitFor();
+});
+
 test('a stream of changes that is ended at once is opened again with longer and longer pauses', { skip }, async () => {
   const page = await open('#/users');
   const askedAt: number[] = [];
