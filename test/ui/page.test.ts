@@ -399,6 +399,23 @@ test('imports 10,000 ids from a dropped file, and tells what was rejected and wh
   assert.deepEqual(page.complaints, []);
 });
 
+test('a file that is dropped beside the place for it is not opened by the browser', { skip }, async () => {
+  await send('POST', '/v1/segments', { slug: 'MISSED' });
+  const page = await open('#/segments/MISSED');
+  await page.locator('[data-drop]').waitFor();
+  const isStopped = (type: string, selector: string, what: string) =>
+    page.evaluate<boolean>(`(() => {
+      const dataTransfer = new DataTransfer();
+      dataTransfer.items.add(${what});
+      const event = new DragEvent('${type}', { dataTransfer, bubbles: true, cancelable: true });
+      return !document.querySelector('${selector}').dispatchEvent(event);
+    })()`);
+  for (const type of ['dragover', 'drop'])
+    for (const selector of ['body', 'main h1', '[data-drop]'])
+      assert.ok(await isStopped(type, selector, "new File(['a'], 'ids.txt')"), `${type} on ${selector}`);
+  assert.ok(!(await isStopped('dragover', 'body', "'some text', 'text/plain'")), 'text can be dragged into a field');
+});
+
 test('goes back by the slider to before a removal, as the service answers for that moment', { skip }, async () => {
   for (const slug of ['STAYS', 'LEAVES']) await send('POST', '/v1/segments', { slug });
   await send('PATCH', '/v1/users/9/segments', { add: ['STAYS', 'LEAVES'] });
