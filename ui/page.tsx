@@ -60,7 +60,7 @@ export function Page() {
 function Frame({ session, onSignOut }: { session: Session; onSignOut: () => void }) {
   const [name = 'segments', subject] = useRoute();
   const isReachable = useReachable();
-  const shown = name in screens ? (name as keyof typeof screens) : 'segments';
+  const shown = Object.hasOwn(screens, name) ? (name as keyof typeof screens) : 'segments';
   useEffect(() => {
     document.title = `${subject ?? screens[shown]} · segmentd`;
     scrollTo(0, 0);

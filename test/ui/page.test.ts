@@ -89,6 +89,17 @@ test(
   },
 );
 
+test('an address of no screen is the first one, whatever it is called', { skip }, async () => {
+  const page = await open('#/constructor');
+  for (const name of ['constructor', '__proto__', 'nowhere']) {
+    await page.goto(`${service.url}/ui/#/operating`);
+    await page.getByRole('heading', { name: 'Operating' }).waitFor();
+    await page.goto(`${service.url}/ui/#/${name}`);
+    await page.getByRole('heading', { name: 'Segments' }).waitFor();
+  }
+  assert.equal(await page.title(), 'Segments · segmentd');
+});
+
 test('creates a segment, with what the service finds wrong beside its field', { skip }, async () => {
   const page = await open('#/segments');
   await page.getByRole('button', { name: 'New segment' }).click();
