@@ -1,6 +1,6 @@
+import { eventReader, type StreamEvent } from '../../client/src/events.ts';
 import type { Change } from './answers.ts';
 import { addressOf, type Client, failureIn, type Query } from './client.ts';
-import { eventReader } from './event-stream.ts';
 import { waits } from './waits.ts';
 
 export interface Following {
@@ -51,13 +51,15 @@ export function follow({ client, filter, onChange, onOpen, onState }: Following)
   }
 
   async function read(body: ReadableStream<Uint8Array>) {
-    const take = eventReader(({ id, type, data }) => {
-      place = id;
-      if (type === 'segment' || type === 'entry' || type === 'exit')
-        onChange({ kind: type, ...(JSON.parse(data) as object) } as Change);
-    });
+    const take = eventReader();
     const reader = body.pipeThrough(new TextDecoderStream() as ReadableWritablePair<string, Uint8Array>).getReader();
-    for (let piece = await reader.read(); !piece.done; piece = await reader.read()) take(piece.value);
+    for (let piece = await reader.read(); !piece.done; piece = await reader.read())
+      for (const event of take(piece.value)) tell(event);
+  }
+
+  function tell({ id, type, data }: StreamEvent) {
+    if (id !== '') place = id;
+    if (data !== '') onChange({ kind: type, ...(JSON.parse(data) as object) } as Change);
   }
 
   function onRefused(status: number) {

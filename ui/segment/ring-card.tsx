@@ -1,5 +1,6 @@
 import { useMemo } from 'preact/hooks';
-import type { CountedSegment, Ranges, Segment, Segments } from '../api/answers.ts';
+import type { Ranges } from '../../src/rollout/ranges.ts';
+import type { CountedSegment, Segment, Segments } from '../api/answers.ts';
 import { allOf } from '../api/client.ts';
 import { FailureNote } from '../parts/failure-note.tsx';
 import { useLoaded } from '../parts/loading.ts';

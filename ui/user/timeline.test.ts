@@ -37,6 +37,7 @@ const told = (more: Partial<Told>): Told => ({
 });
 /** What the service foresees of who has bucket 10, where the percentage takes so many buckets. */
 const why = (until: number | null, buckets: number, more: Partial<Why> = {}): Why => ({
+  user_id: '1',
   segment: 'A',
   member: true,
   because: 'added',

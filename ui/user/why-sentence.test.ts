@@ -4,6 +4,7 @@ import type { HistoryEvent, Why } from '../api/answers.ts';
 import { whySentence } from './why-sentence.ts';
 
 const why = (more: Partial<Why>): Why => ({
+  user_id: '1',
   segment: 'A',
   member: false,
   because: 'removed',
