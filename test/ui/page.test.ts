@@ -477,15 +477,35 @@ test('a change by another person appears without a reload', { skip }, async () =
   await list.getByText('No segment begins with').waitFor();
 });
 
+/** Half a minute passes in half a second. */
+const fastTime = `globalThis.setInterval = ((real) => (call, ms) => real(call, ms === 30_000 ? 500 : ms))(globalThis.setInterval)`;
+
+test('what is shown stays while it is read anew', { skip }, async () => {
+  await send('POST', '/v1/segments', { slug: 'STEADY', percent: 0.01, exclusive_group: 'STEADY' });
+  await send('PATCH', '/v1/users/23/segments', { add: ['STEADY'] });
+  const page = await open('#/segments');
+  await page.addInitScript(fastTime);
+  await page.reload();
+  for (const [hash, shown, asked] of [
+    ['#/segments/STEADY', '.ring-picture', '**/v1/segments?exclusive_group=*'],
+    ['#/segments/STEADY', '.imports > p.quiet', '**/v1/imports?*'],
+    ['#/users/23', '.why-answer .tag', '**/v1/users/23/segments/STEADY'],
+  ] as const) {
+    await page.goto(`${service.url}/ui/${hash}`);
+    if (hash === '#/users/23') await page.getByRole('button', { name: 'STEADY', exact: true }).click();
+    await page.locator(shown).waitFor();
+    await page.evaluate(`globalThis.looked = document.querySelector('${shown}')`);
+    for (let i = 0; i < 3; i++) await page.waitForResponse(asked);
+    assert.ok(await page.evaluate('globalThis.looked.isConnected'), `${shown} stays`);
+  }
+});
+
 test('what no event tells of is seen after a while, and when the tab is looked at again', { skip }, async () => {
   await send('POST', '/v1/segments', { slug: 'QUIET' });
   const startsAt = new Date(Date.now() + 86_400_000).toISOString();
   const plan = (body: object) => send('PATCH', '/v1/users/22/segments', { add: ['QUIET'], starts_at: startsAt, ...body });
   const [shown, left] = [await open('#/users'), await open('#/users')];
-  // Half a minute passes in half a second.
-  await shown.addInitScript(
-    `globalThis.setInterval = ((real) => (call, ms) => real(call, ms === 30_000 ? 500 : ms))(globalThis.setInterval)`,
-  );
+  await shown.addInitScript(fastTime);
   await shown.reload();
   let read = 0;
   left.on('requestfinished', (request) => {

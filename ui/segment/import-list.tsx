@@ -1,5 +1,5 @@
 import { useEffect, useRef } from 'preact/hooks';
-import type { Import, Imports } from '../api/answers.ts';
+import type { Imports } from '../api/answers.ts';
 import { allOf } from '../api/client.ts';
 import { FailureNote } from '../parts/failure-note.tsx';
 import { useLoaded } from '../parts/loading.ts';
@@ -18,7 +18,8 @@ export function ImportList({ slug, version, onChanged }: { slug: string; version
   const { value, failure, reload } = useLoaded(
     async (signal) =>
       (await allOf<Imports>(client, 'v1/imports', { segment: slug, limit: 1000 }, signal)).flatMap(({ imports }) => imports),
-    [slug, version],
+    [slug],
+    version,
   );
   const last = (value ?? []).slice(-shown).toReversed();
   const running = last.filter((one) => !isOver(one)).length;
@@ -28,21 +29,18 @@ export function ImportList({ slug, version, onChanged }: { slug: string; version
       if (running < wasRunning.current) onChanged();
       wasRunning.current = running;
     }
-    const isAnswered = value !== undefined || failure !== null;
-    if (wasRunning.current === 0 || !isAnswered || failure?.status === 401) return undefined;
+    if (wasRunning.current === 0 || failure?.status === 401) return undefined;
     const timer = setTimeout(reload, failure ? patientPollMs : pollMs);
     return () => clearTimeout(timer);
   }, [value, failure]);
-  const kept = useRef<Import[]>([]);
-  if (value) kept.current = last;
   return (
     <>
       <FailureNote failure={failure} onRetry={reload} />
-      {kept.current.length === 0 ? (
+      {last.length === 0 ? (
         value && <p class="quiet">No file was imported yet.</p>
       ) : (
         <ul class="import-list">
-          {kept.current.map((one) => (
+          {last.map((one) => (
             <ImportRow key={one.id} job={one} onChanged={reload} />
           ))}
         </ul>

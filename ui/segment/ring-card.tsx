@@ -25,7 +25,8 @@ export function RingCard({ segment, wished, version }: RingCardProps) {
       (await allOf<Segments>(client, 'v1/segments', { exclusive_group: group, limit: 1000 }, signal)).flatMap(
         ({ segments }) => segments,
       ),
-    [group, version, segment.updated_at],
+    [group, segment.updated_at],
+    version,
   );
   const holders = useMemo(() => holdersOf(value ?? []), [value]);
   const gained = useMemo(

@@ -32,7 +32,8 @@ export function WhyCard({ userId, slug, onSlug, at, version, known, events }: Wh
             { at: moment === null ? null : new Date(moment).toISOString() },
             signal,
           ),
-    [userId, asked, moment, version],
+    [userId, asked, moment],
+    version,
   );
   return (
     <section class="card" aria-labelledby="why">
