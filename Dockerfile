@@ -8,6 +8,7 @@ COPY client/package.json client/
 # With the optional packages: the bundler of the page is one, and its binary another.
 RUN npm ci --omit=dev --ignore-scripts
 COPY src/rollout src/rollout
+COPY client/src/api.ts client/src/events.ts client/src/
 COPY ui ui
 COPY tsconfig.json ./
 RUN npm run build:ui

@@ -6,6 +6,7 @@ import { Dialog } from './parts/dialog.tsx';
 import { useReachable } from './parts/reachable.ts';
 import { hrefTo, useRoute } from './parts/route.ts';
 import { type Session, SessionContext } from './parts/session.ts';
+import { useNoStrayFiles } from './parts/stray-files.ts';
 import { SegmentScreen } from './segment/segment.tsx';
 import { SegmentsScreen } from './segments/segments.tsx';
 import { forgetKey, keptKey, keepKey } from './sign-in/kept-key.ts';
@@ -16,6 +17,7 @@ const screens = { segments: 'Segments', users: 'Users', operating: 'Operating' }
 
 /** The sign-in, or the screen that the address names with what is around all of them. */
 export function Page() {
+  useNoStrayFiles();
   const [signedIn, setSignedIn] = useState<{ key: OwnKey; text: string } | null>(null);
   /** A key that ended while it was used. The screen stays, with all that was typed in it, below the question for another one. */
   const [ended, setEnded] = useState<string | null>(null);
@@ -58,7 +60,7 @@ export function Page() {
 function Frame({ session, onSignOut }: { session: Session; onSignOut: () => void }) {
   const [name = 'segments', subject] = useRoute();
   const isReachable = useReachable();
-  const shown = name in screens ? (name as keyof typeof screens) : 'segments';
+  const shown = Object.hasOwn(screens, name) ? (name as keyof typeof screens) : 'segments';
   useEffect(() => {
     document.title = `${subject ?? screens[shown]} · segmentd`;
     scrollTo(0, 0);

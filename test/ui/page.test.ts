@@ -5,11 +5,12 @@ import { setTimeout as wait } from 'node:timers/promises';
 import type { Page } from 'playwright-core';
 import { newKey, sha256Of } from '../../src/access/key.ts';
 import { keysStore } from '../../src/access/keys.store.ts';
+import { bucketOf } from '../../src/rollout/bucket.ts';
 import { noChromium, startBrowser } from '../support/browser.ts';
 import { cloneDatabase } from '../support/database.ts';
 import { buildPage } from '../support/page.ts';
 import { freePort } from '../support/redis.ts';
-import { type Service, startService, until } from '../support/service.ts';
+import { adminKey, type Service, startService, until } from '../support/service.ts';
 
 /** As an input for a moment takes it; the browser of these tests is in UTC. */
 const localText = (at: number) => new Date(at).toISOString().slice(0, 19);
@@ -88,6 +89,17 @@ test(
   },
 );
 
+test('an address of no screen is the first one, whatever it is called', { skip }, async () => {
+  const page = await open('#/constructor');
+  for (const name of ['constructor', '__proto__', 'nowhere']) {
+    await page.goto(`${service.url}/ui/#/operating`);
+    await page.getByRole('heading', { name: 'Operating' }).waitFor();
+    await page.goto(`${service.url}/ui/#/${name}`);
+    await page.getByRole('heading', { name: 'Segments' }).waitFor();
+  }
+  assert.equal(await page.title(), 'Segments · segmentd');
+});
+
 test('creates a segment, with what the service finds wrong beside its field', { skip }, async () => {
   const page = await open('#/segments');
   await page.getByRole('button', { name: 'New segment' }).click();
@@ -153,6 +165,24 @@ test('of a user who is in now a plan alone is not offered to be taken back, sinc
   const standing = page.getByRole('region', { name: 'Now and to come' });
   await standing.getByText('to remove the user takes this back too').waitFor();
   assert.deepEqual(await standing.getByRole('button').allInnerTexts(), ['Remove']);
+});
+
+test('the end that was set for who is covered by a percentage is not shown as an exit', { skip }, async () => {
+  const covered = Array.from({ length: 1_000_000 }, (_, i) => `covered-${i}`).find((id) => bucketOf('COVERED', id) === 0)!;
+  await send('POST', '/v1/segments', { slug: 'COVERED', percent: 0.01 });
+  await send('POST', '/v1/segments', { slug: 'BARE' });
+  const end = new Date(Date.now() + 86_400_000).toISOString();
+  await send('PATCH', `/v1/users/${covered}/segments`, { add: ['COVERED', 'BARE'], expires_at: end });
+  const page = await open(`#/users/${covered}`);
+  const standing = page.getByRole('region', { name: 'Now and to come' });
+  await standing.getByText(/^by percentage .*, by percentage alone from .*, no end$/).waitFor();
+  await standing.getByText(/^by hand .*, until /).waitFor();
+  await page.getByRole('button', { name: 'COVERED', exact: true }).click();
+  await sees(page, /In since .*, first by percentage, then because .* added them; with no end in sight\.$/);
+  await page.getByLabel('At the moment').fill(localText(Date.parse(end) + 1_000));
+  const note = page.locator('.moment-note');
+  await note.getByText('will, by what is known, be in 1 segment:').waitFor();
+  assert.deepEqual(await note.getByRole('link').allInnerTexts(), ['COVERED']);
 });
 
 test('an end that is typed in part is not taken for none', { skip }, async () => {
@@ -253,6 +283,98 @@ test('that there is no such segment is said only of what was looked for', { skip
   await page.getByRole('link', { name: 'LOOKED_FOR' }).waitFor();
 });
 
+/** An import as the service tells it, which has come so far. */
+const importOf = (applied: number, state = 'running') => ({
+  id: 'x',
+  segment: 'WATCHED',
+  operation: 'add',
+  state,
+  received: 1_000,
+  applied,
+  unchanged: 0,
+  rejected: 0,
+  removed: 0,
+  created_at: new Date().toISOString(),
+  finished_at: null,
+  error: null,
+});
+
+test('an import is watched on when it could not be asked for a while how far it is', { skip }, async () => {
+  await send('POST', '/v1/segments', { slug: 'WATCHED' });
+  const page = await open('#/segments');
+  let told: object | null = importOf(10);
+  await page.route('**/v1/imports?*', (route) =>
+    told ? route.fulfill({ json: { imports: [told], next_cursor: null } }) : route.abort(),
+  );
+  await page.goto(`${service.url}/ui/#/segments/WATCHED`);
+  const card = page.getByRole('region', { name: 'Import' });
+  const spoken = card.getByRole('listitem').getByRole('status');
+  for (const [rows, words] of [
+    [10, 'Import …'],
+    [510, 'Import: 50 %'],
+  ] as const) {
+    told = importOf(rows);
+    await card.getByText(`${rows} of 1,000 rows`).waitFor();
+    assert.equal(await spoken.innerText(), words, 'what is spoken changes seldom');
+    told = null;
+    await card.getByRole('alert').waitFor();
+  }
+  told = importOf(1_000, 'done');
+  await card.getByText('1,000 rows · 1,000 applied · 0 unchanged · 0 rejected').waitFor();
+  assert.equal(await spoken.innerText(), 'Import done: 1,000 rows applied');
+  await card.getByRole('alert').waitFor({ state: 'detached' });
+});
+
+test('of members that could not be read the same are asked for again, by the button alone', { skip }, async () => {
+  await send('POST', '/v1/segments', { slug: 'PAGED' });
+  const ids = Array.from({ length: 250 }, (_, i) => `m-${String(i).padStart(3, '0')}`);
+  const job = await fetch(`${service.url}/v1/segments/PAGED/imports?operation=add`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${adminKey}`, 'content-type': 'text/plain' },
+    body: ids.join('\n'),
+  });
+  const { id } = (await job.json()) as { id: string };
+  await until(async () => (await send('GET', `/v1/imports/${id}`)).state === 'done', 'the import');
+  const page = await open('#/segments');
+  let refused = 0;
+  const refuse = async (url: string) => {
+    refused = 0;
+    await page.route(url, (route) => {
+      refused++;
+      return route.fulfill({ status: 503, json: { code: 'overloaded', detail: 'Too much.' } });
+    });
+  };
+  await refuse('**/PAGED/members?*cursor=*');
+  await page.goto(`${service.url}/ui/#/segments/PAGED`);
+  const card = page.getByRole('region', { name: /^In by hand 250/ });
+  const table = card.getByRole('table', { name: 'Who is in by hand, by id' });
+  await table.waitFor();
+  const scrolled = (share: number) =>
+    page.evaluate(`new Promise((resolve) => {
+      const box = document.querySelector('.members .virtual');
+      box.scrollTop = box.scrollHeight * ${share};
+      requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(resolve)));
+    })`);
+  for (let i = 0; i < 5; i++) for (const share of [1, 0]) await scrolled(share);
+  await card.getByRole('alert').getByText('Too much.').waitFor();
+  assert.equal(refused, 1);
+  await page.unroute('**/PAGED/members?*cursor=*');
+  await card.getByRole('button', { name: 'Try again' }).click();
+  await table.and(page.locator('[aria-rowcount="251"]')).waitFor();
+
+  // Now all that was read is to be read anew, and fails: so often as the stream of changes asks for it.
+  await refuse('**/PAGED/members?*');
+  await send('PATCH', '/v1/users/a-first/segments', { add: ['PAGED'] });
+  const anew = page.getByRole('region', { name: /^In by hand 251/ });
+  await anew.getByRole('alert').getByText('Too much.').waitFor();
+  await until(() => refused >= 2, 'the second look');
+  await page.unroute('**/PAGED/members?*');
+  await anew.getByRole('button', { name: 'Try again' }).click();
+  await scrolled(0);
+  await anew.getByRole('link', { name: 'a-first', exact: true }).waitFor();
+  await anew.locator('[aria-rowcount="251"]').waitFor(); // as many as had been read
+});
+
 test('imports 10,000 ids from a dropped file, and tells what was rejected and why', { skip }, async () => {
   await send('POST', '/v1/segments', { slug: 'FROM_FILE' });
   const page = await open('#/segments/FROM_FILE');
@@ -286,6 +408,23 @@ test('imports 10,000 ids from a dropped file, and tells what was rejected and wh
   const exported = await readFile(await (await download).path(), 'utf8');
   assert.equal(exported.trimEnd().split('\n').length, 9_999);
   assert.deepEqual(page.complaints, []);
+});
+
+test('a file that is dropped beside the place for it is not opened by the browser', { skip }, async () => {
+  await send('POST', '/v1/segments', { slug: 'MISSED' });
+  const page = await open('#/segments/MISSED');
+  await page.locator('[data-drop]').waitFor();
+  const isStopped = (type: string, selector: string, what: string) =>
+    page.evaluate<boolean>(`(() => {
+      const dataTransfer = new DataTransfer();
+      dataTransfer.items.add(${what});
+      const event = new DragEvent('${type}', { dataTransfer, bubbles: true, cancelable: true });
+      return !document.querySelector('${selector}').dispatchEvent(event);
+    })()`);
+  for (const type of ['dragover', 'drop'])
+    for (const selector of ['body', 'main h1', '[data-drop]'])
+      assert.ok(await isStopped(type, selector, "new File(['a'], 'ids.txt')"), `${type} on ${selector}`);
+  assert.ok(!(await isStopped('dragover', 'body', "'some text', 'text/plain'")), 'text can be dragged into a field');
 });
 
 test('goes back by the slider to before a removal, as the service answers for that moment', { skip }, async () => {
@@ -336,6 +475,101 @@ test('a change by another person appears without a reload', { skip }, async () =
   await list.getByText('33 %').waitFor();
   await send('DELETE', '/v1/segments/SHARED');
   await list.getByText('No segment begins with').waitFor();
+});
+
+/** Half a minute passes in half a second. */
+const fastTime = `globalThis.setInterval = ((real) => (call, ms) => real(call, ms === 30_000 ? 500 : ms))(globalThis.setInterval)`;
+
+test('what is shown stays while it is read anew', { skip }, async () => {
+  await send('POST', '/v1/segments', { slug: 'STEADY', percent: 0.01, exclusive_group: 'STEADY' });
+  await send('PATCH', '/v1/users/23/segments', { add: ['STEADY'] });
+  const page = await open('#/segments');
+  await page.addInitScript(fastTime);
+  await page.reload();
+  for (const [hash, shown, asked] of [
+    ['#/segments/STEADY', '.ring-picture', '**/v1/segments?exclusive_group=*'],
+    ['#/segments/STEADY', '.imports > p.quiet', '**/v1/imports?*'],
+    ['#/users/23', '.why-answer .tag', '**/v1/users/23/segments/STEADY'],
+  ] as const) {
+    await page.goto(`${service.url}/ui/${hash}`);
+    if (hash === '#/users/23') await page.getByRole('button', { name: 'STEADY', exact: true }).click();
+    await page.locator(shown).waitFor();
+    await page.evaluate(`globalThis.looked = document.querySelector('${shown}')`);
+    for (let i = 0; i < 3; i++) await page.waitForResponse(asked);
+    assert.ok(await page.evaluate('globalThis.looked.isConnected'), `${shown} stays`);
+  }
+});
+
+test('what no event tells of is seen after a while, and when the tab is looked at again', { skip }, async () => {
+  await send('POST', '/v1/segments', { slug: 'QUIET' });
+  const startsAt = new Date(Date.now() + 86_400_000).toISOString();
+  const plan = (body: object) => send('PATCH', '/v1/users/22/segments', { add: ['QUIET'], starts_at: startsAt, ...body });
+  const [shown, left] = [await open('#/users'), await open('#/users')];
+  await shown.addInitScript(fastTime);
+  await shown.reload();
+  let read = 0;
+  left.on('requestfinished', (request) => {
+    if (request.url().includes('/v1/users/22/history')) read++;
+  });
+  for (const page of [shown, left]) {
+    await page.goto(`${service.url}/ui/#/users/22`);
+    await sees(page, 'The user is in no segment, and nothing is planned.');
+  }
+  await until(() => read >= 2, 'the reading anew with which following begins');
+  await left.evaluate(`(() => {
+    Object.defineProperty(document, 'hidden', { configurable: true, get: () => true });
+    document.dispatchEvent(new Event('visibilitychange'));
+  })()`);
+  await plan({});
+  const standing = (page: Page) => page.getByRole('region', { name: 'Now and to come' });
+  await standing(shown)
+    .getByText(/^planned \(/)
+    .waitFor();
+  assert.equal(
+    await standing(left)
+      .getByText(/^planned \(/)
+      .count(),
+    0,
+  );
+  await left.evaluate(`(() => {
+    delete document.hidden;
+    document.dispatchEvent(new Event('visibilitychange'));
+  })()`);
+  await standing(left)
+    .getByText(/^planned \(/)
+    .waitFor();
+});
+
+test('a stream of changes that is ended at once is opened again with longer and longer pauses', { skip }, async () => {
+  const page = await open('#/users');
+  const askedAt: number[] = [];
+  await page.route('**/v1/changes?*', (route) => {
+    askedAt.push(performance.now());
+    return route.fulfill({ contentType: 'text/event-stream', body: ': nothing\n\n' });
+  });
+  await page.goto(`${service.url}/ui/#/users/21`);
+  await until(() => askedAt.length >= 4, 'four streams');
+  const pauses = askedAt.slice(1, 4).map((at, i) => at - askedAt[i]!);
+  for (const [i, least] of [400, 900, 1_900].entries()) assert.ok(pauses[i]! >= least, `pauses of ${pauses.join(', ')} ms`);
+});
+
+test('in the list of segments each button stands in the middle of its row, however much the row tells', { skip }, async () => {
+  await send('POST', '/v1/segments', { slug: 'ROW_SHORT' });
+  await send('POST', '/v1/segments', { slug: 'ROW_TALL', percent: 0.01 });
+  await send('PATCH', '/v1/segments/ROW_TALL', { percent: 40, effective_at: '2035-01-01T09:00:00Z' });
+  const page = await open('#/segments');
+  await page.getByRole('searchbox').fill('ROW_');
+  await page.getByText('1 change scheduled').waitFor();
+  await until(async () => (await page.locator('.segments tbody tr').count()) === 2, 'the two rows');
+  const middles = await page.evaluate<
+    [number, number, number][]
+  >(`[...document.querySelectorAll('.segments tbody tr')].map((row) =>
+    [row, row.querySelector('button')].flatMap((element, i) => {
+      const { top, height, left } = element.getBoundingClientRect();
+      return i === 0 ? [top + height / 2] : [top + height / 2, left];
+    }))`);
+  for (const [row, button] of middles) assert.ok(Math.abs(row - button) <= 2, JSON.stringify(middles));
+  assert.equal(middles[0]![2], middles[1]![2], 'one below the other');
 });
 
 test('deletes a segment only when its slug was typed', { skip }, async () => {

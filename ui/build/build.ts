@@ -15,9 +15,9 @@ const styles = () => [
     .toSorted(),
 ];
 
-/** What the page is made of. Of the service's own code it takes pure files alone. */
+/** What the page is made of. Of the service and its client it takes pure files alone. */
 const sources = () => [
-  ...globSync(['ui/**/*.{ts,tsx,css,svg,html}', 'src/rollout/*.ts'], { cwd: project }).filter(
+  ...globSync(['ui/**/*.{ts,tsx,css,svg,html}', 'src/rollout/*.ts', 'client/src/{api,events}.ts'], { cwd: project }).filter(
     (path) => !path.startsWith('ui/dist') && !path.endsWith('.test.ts'),
   ),
   'package-lock.json',

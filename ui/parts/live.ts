@@ -2,6 +2,7 @@ import { useEffect, useRef } from 'preact/hooks';
 import { follow } from '../api/changes.ts';
 import type { Change } from '../api/answers.ts';
 import type { Query } from '../api/client.ts';
+import { useEvery } from './loading.ts';
 import { useClient } from './session.ts';
 import { tellReachable } from './reachable.ts';
 
@@ -10,15 +11,18 @@ const secondLookMs = 1_500;
 const gatherMs = 150;
 /** Of a file that is imported the stream tells thousands of entries a second. */
 const restMs = 1_500;
+/** Nobody tells of a plan that was made, an end that was moved or words that were changed. */
+const untoldMs = 30_000;
 
 /**
  * Calls `refresh` when others change what is shown: changes that come together are one call, and the last one is followed by
- * a second look. `filter` is that of `/v1/changes`; of what it lets through `matters` says what does.
+ * a second look. What no event tells of is seen when the tab is looked at again, and now and then while it is. `filter` is that of `/v1/changes`; of what it lets through `matters` says what does.
  */
 export function useLive(filter: Query, refresh: () => void, matters: (change: Change) => boolean = () => true): void {
   const client = useClient();
   const latest = useRef({ refresh, matters });
   latest.current = { refresh, matters };
+  useEvery(untoldMs, refresh);
   useEffect(() => {
     let soon: ReturnType<typeof setTimeout> | undefined;
     let later: ReturnType<typeof setTimeout> | undefined;
@@ -39,7 +43,7 @@ export function useLive(filter: Query, refresh: () => void, matters: (change: Ch
       client,
       filter,
       onChange: (change) => latest.current.matters(change) && changed(),
-      onGap: () => latest.current.refresh(),
+      onOpen: () => latest.current.refresh(),
       onState: tellReachable,
     });
     return () => {

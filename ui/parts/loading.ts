@@ -15,8 +15,9 @@ const patienceMs = 30_000;
 /**
  * Reads something, and anew when the inputs change. What comes for older inputs is dropped. Who wishes to read anew while it
  * is read already waits for that first: else what is asked for more often than it can be answered would never be seen.
+ * Another `version` is such a wish: what is asked for is the same, and may be answered otherwise.
  */
-export function useLoaded<T>(load: (signal: AbortSignal) => Promise<T>, inputs: Inputs): Loaded<T> {
+export function useLoaded<T>(load: (signal: AbortSignal) => Promise<T>, inputs: Inputs, version = 0): Loaded<T> {
   const [state, setState] = useState<{ value?: T; failure?: Failure | null; isLoading: boolean; of?: string }>({
     isLoading: true,
   });
@@ -44,6 +45,12 @@ export function useLoaded<T>(load: (signal: AbortSignal) => Promise<T>, inputs: 
     if (performance.now() - underWay.current.since > patienceMs) again();
     else underWay.current.isWantedAgain = true;
   }, []);
+  const readVersion = useRef(version);
+  useEffect(() => {
+    if (readVersion.current === version) return;
+    readVersion.current = version;
+    reload();
+  }, [version]);
   const isOf = state.of === of;
   return {
     value: isOf ? state.value : undefined,

@@ -8,6 +8,7 @@ import { useClient, useMayWrite } from '../parts/session.ts';
 import { bytesWords } from '../parts/words.ts';
 import { DropZone } from './drop-zone.tsx';
 import { ImportList } from './import-list.tsx';
+import { quarterWords } from './progress.ts';
 import { newName, type Sending, sendFile } from './upload.ts';
 
 interface ImportCardProps {
@@ -57,6 +58,9 @@ export function ImportCard({ slug, version, onChanged }: ImportCardProps) {
       <h2 id="imports">Import</h2>
       {mayWrite && (
         <>
+          <p role="status" class="unseen">
+            {file && importing.isBusy ? quarterWords(sent, file.size, 'Sending') : made > 0 && 'The file was sent'}
+          </p>
           <DropZone
             file={file}
             isDisabled={importing.isBusy}
@@ -100,7 +104,7 @@ export function ImportCard({ slug, version, onChanged }: ImportCardProps) {
                 )}
               </div>
               {importing.isBusy && (
-                <div class="stack" role="status">
+                <div class="stack">
                   <progress max={file.size} value={sent} aria-label="Sent" />
                   <p class="hint">
                     {bytesWords(sent)} of {bytesWords(file.size)} sent

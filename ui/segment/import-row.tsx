@@ -1,11 +1,11 @@
-import { useEffect, useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import type { Import } from '../api/answers.ts';
 import { download } from '../parts/download.ts';
 import { FailureNote } from '../parts/failure-note.tsx';
 import { useDoing } from '../parts/loading.ts';
 import { useClient, useMayWrite } from '../parts/session.ts';
 import { countWords, durationWords, momentWords, numberWords } from '../parts/words.ts';
-import { isOver, rateOf, rowsDone, type Sample, timeLeft, withSample } from './progress.ts';
+import { isOver, quarterWords, rateOf, rowsDone, type Sample, timeLeft, withSample } from './progress.ts';
 import { Rejects } from './rejects.tsx';
 
 const looks: Record<Import['state'], string> = { receiving: 'warn', running: 'warn', done: 'good', failed: 'bad', cancelled: '' };
@@ -25,6 +25,9 @@ export function ImportRow({ job, onChanged }: { job: Import; onChanged: () => vo
     await client.send('DELETE', `v1/imports/${job.id}`);
     onChanged();
   });
+  /** Of what was over before one looked nothing is told. */
+  const isWatched = useRef(false);
+  if (!isOver(job)) isWatched.current = true;
   const saving = useDoing(() => download(client, `v1/imports/${job.id}/rejects`, `${job.segment}.rejects.csv`));
   return (
     <li>
@@ -33,6 +36,9 @@ export function ImportRow({ job, onChanged }: { job: Import; onChanged: () => vo
         <span class="quiet">{momentWords(job.created_at)}</span>
         <span class={`tag ${looks[job.state]}`}>{job.state}</span>
       </div>
+      <p role="status" class="unseen">
+        {isWatched.current && spokenWords(job)}
+      </p>
       {isOver(job) ? <p class="hint">{outcomeWords(job)}</p> : <Progress job={job} />}
       {job.error && <p class="fault">{errors[job.error] ?? job.error}</p>}
       <FailureNote failure={cancelling.failure ?? saving.failure} />
@@ -65,7 +71,7 @@ function Progress({ job }: { job: Import }) {
   const rate = rateOf(samples);
   const left = timeLeft(samples, job.received);
   return (
-    <div class="stack" role="status">
+    <div class="stack">
       <progress max={Math.max(1, job.received)} value={done} aria-label="Rows carried out" />
       <p class="hint">
         {job.state === 'receiving'
@@ -76,6 +82,12 @@ function Progress({ job }: { job: Import }) {
       </p>
     </div>
   );
+}
+
+function spokenWords(job: Import): string {
+  if (job.state === 'receiving') return 'The file is received …';
+  if (isOver(job)) return `Import ${job.state}: ${countWords(job.applied, 'row')} applied`;
+  return quarterWords(rowsDone(job), job.received, 'Import');
 }
 
 function outcomeWords({ received, applied, unchanged, rejected, removed, operation }: Import): string {

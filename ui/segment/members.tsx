@@ -21,7 +21,7 @@ interface MembersCardProps {
 /** Who is in by hand: a page at a time as one scrolls, of which only what is in sight is in the document. */
 export function MembersCard({ slug, count, version }: MembersCardProps) {
   const client = useClient();
-  const { members, failure, isAll, more, again } = useMembers(slug, version);
+  const { members, failed, isAll, more } = useMembers(slug, version);
   const exporting = useDoing(() => download(client, `${segmentPath(slug)}/members`, `${slug}.csv`));
   return (
     <section class="card flush members" aria-labelledby="members">
@@ -33,12 +33,13 @@ export function MembersCard({ slug, count, version }: MembersCardProps) {
           {exporting.isBusy ? 'Exporting …' : 'Export CSV'}
         </button>
       </header>
-      <FailureNote failure={exporting.failure ?? failure} onRetry={failure ? again : undefined} />
+      <FailureNote failure={exporting.failure} />
+      <FailureNote failure={failed?.failure ?? null} onRetry={failed?.again} />
       {members.length === 0 ? (
         <p class="empty">
           {isAll
             ? 'Nobody is in by hand. Add users one by one under Users, or drop a file.'
-            : failure
+            : failed
               ? ''
               : 'Reading who is in …'}
         </p>
@@ -77,13 +78,13 @@ function useMembers(slug: string, version: number) {
     cursor: null,
     isAll: false,
   });
-  const [failure, setFailure] = useState<Failure | null>(null);
+  const [failed, setFailed] = useState<{ failure: Failure; again: () => void } | null>(null);
   const reading = useRef<AbortController | null>(null);
 
   async function read(from: Member[], cursor: string | null, least: number) {
     reading.current?.abort();
     const own = (reading.current = new AbortController());
-    setFailure(null);
+    setFailed(null);
     try {
       const members = [...from];
       let next = cursor;
@@ -95,7 +96,7 @@ function useMembers(slug: string, version: number) {
       } while (next !== null && members.length < least);
       if (!own.signal.aborted) setState({ members, cursor: next, isAll: next === null });
     } catch (error) {
-      if (!own.signal.aborted) setFailure(failureOf(error));
+      if (!own.signal.aborted) setFailed({ failure: failureOf(error), again: () => void read(from, cursor, least) });
     } finally {
       if (reading.current === own) reading.current = null;
     }
@@ -107,10 +108,10 @@ function useMembers(slug: string, version: number) {
   return {
     members: state.members,
     isAll: state.isAll,
-    failure,
+    failed,
+    /** After a failure nobody but who presses the button asks again, however much is scrolled. */
     more: () => {
-      if (!reading.current && !state.isAll) void read(state.members, state.cursor, state.members.length + pageSize);
+      if (!reading.current && !failed && !state.isAll) void read(state.members, state.cursor, state.members.length + pageSize);
     },
-    again: () => void read(state.members, state.cursor, state.members.length + pageSize),
   };
 }

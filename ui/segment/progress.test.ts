@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { rateOf, type Sample, timeLeft, withSample } from './progress.ts';
+import { quarterWords, rateOf, type Sample, timeLeft, withSample } from './progress.ts';
 
 const samples = (...rows: number[]): Sample[] => rows.map((row, i) => ({ at: i * 1000, rows: row }));
 
@@ -23,4 +23,11 @@ test('a sample after a long silence is held against the one before it', () => {
     { at: 1000, rows: 10 },
     { at: 60_000, rows: 100 },
   ]);
+});
+
+test('a screen reader is told the beginning and each quarter, not each step', () => {
+  const words = Array.from({ length: 1_001 }, (_, done) => quarterWords(done, 1_000, 'Import'));
+  assert.deepEqual([...new Set(words)], ['Import …', 'Import: 25 %', 'Import: 50 %', 'Import: 75 %']);
+  assert.deepEqual([words[249], words[250]], ['Import …', 'Import: 25 %']);
+  assert.equal(quarterWords(0, 0, 'Import'), 'Import …');
 });

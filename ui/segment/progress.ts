@@ -31,3 +31,12 @@ export function timeLeft(samples: readonly Sample[], total: number): number | nu
   const last = samples.at(-1);
   return rate === null || !last ? null : (Math.max(0, total - last.rows) / rate) * 1000;
 }
+
+/**
+ * How far something is, for a screen reader: it changes at the beginning and at each quarter. What is seen changes each moment,
+ * and who has to hear all of it hears nothing else.
+ */
+export function quarterWords(done: number, total: number, what: string): string {
+  const quarter = total > 0 ? Math.min(3, Math.floor((done / total) * 4)) : 0;
+  return quarter === 0 ? `${what} …` : `${what}: ${quarter * 25} %`;
+}

@@ -1,5 +1,6 @@
 import { useMemo } from 'preact/hooks';
-import type { CountedSegment, Ranges, Segment, Segments } from '../api/answers.ts';
+import type { Ranges } from '../../src/rollout/ranges.ts';
+import type { CountedSegment, Segment, Segments } from '../api/answers.ts';
 import { allOf } from '../api/client.ts';
 import { FailureNote } from '../parts/failure-note.tsx';
 import { useLoaded } from '../parts/loading.ts';
@@ -24,7 +25,8 @@ export function RingCard({ segment, wished, version }: RingCardProps) {
       (await allOf<Segments>(client, 'v1/segments', { exclusive_group: group, limit: 1000 }, signal)).flatMap(
         ({ segments }) => segments,
       ),
-    [group, version, segment.updated_at],
+    [group, segment.updated_at],
+    version,
   );
   const holders = useMemo(() => holdersOf(value ?? []), [value]);
   const gained = useMemo(

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Ranges, Segment } from '../api/answers.ts';
+import type { Segment } from '../api/answers.ts';
 import { freePercent, gainedBy, holdersOf } from './ring.ts';
 
-const segment = (slug: string, ranges: Ranges, scheduled: Ranges[] = []): Segment => ({
+const segment = (slug: string, ranges: Segment['ranges'], scheduled: Segment['ranges'][] = []): Segment => ({
   slug,
   description: '',
   percent: ranges.reduce((sum, [from, to]) => sum + to - from, 0) / 100,

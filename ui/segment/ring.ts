@@ -1,6 +1,6 @@
-import type { Ranges, Segment } from '../api/answers.ts';
+import type { Segment } from '../api/answers.ts';
 import { bucketCount } from '../../src/rollout/bucket.ts';
-import { noBuckets } from '../../src/rollout/ranges.ts';
+import { noBuckets, type Ranges } from '../../src/rollout/ranges.ts';
 import { type Holding, planShares } from '../../src/rollout/taking.ts';
 
 /** A segment as the ring shows it. */

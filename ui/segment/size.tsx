@@ -27,7 +27,8 @@ export function SizeCard({ slug, version }: { slug: string; version: number }) {
       );
       return points;
     },
-    [slug, span, version],
+    [slug, span],
+    version,
   );
   const [x, members] = useMemo(
     () => [(value ?? []).map(({ at }) => Date.parse(at) / 1000), (value ?? []).map((point) => point.members)],

@@ -47,9 +47,19 @@ function Row({ segment, mayWrite, onPercentage }: { segment: CountedSegment } & 
         {numberWords(members)} <span class="unit">by hand</span>
       </td>
       <td class="percent">
-        <div>
-          <meter min={0} max={100} value={percent} aria-label={`Percentage of ${slug}`} />
-          <span>{percentWords(percent)}</span>
+        <div class="row-parts">
+          <div>
+            <div class="share">
+              <meter min={0} max={100} value={percent} aria-label={`Percentage of ${slug}`} />
+              {percentWords(percent)}
+            </div>
+            {percent > 0 && <p class="hint">about {countWords(estimate, 'known user')}</p>}
+            {scheduled.length > 0 && (
+              <p class="hint">
+                <span class="tag warn">{countWords(scheduled.length, 'change')} scheduled</span>
+              </p>
+            )}
+          </div>
           {mayWrite && (
             <button
               type="button"
@@ -61,12 +71,6 @@ function Row({ segment, mayWrite, onPercentage }: { segment: CountedSegment } & 
             </button>
           )}
         </div>
-        {percent > 0 && <p class="hint">about {countWords(estimate, 'known user')}</p>}
-        {scheduled.length > 0 && (
-          <p class="hint">
-            <span class="tag warn">{countWords(scheduled.length, 'change')} scheduled</span>
-          </p>
-        )}
       </td>
       <td class="curve">
         <SizeCurve slug={slug} createdAt={segment.created_at} members={members} />

@@ -1,6 +1,6 @@
 const name = 'segmentd.key';
 
-/** The key of this tab: it ends with the tab, and no other one sees it. A browser may forbid even that. */
+/** The key of this tab: it ends with the tab, and no other one sees it but a duplicate, which gets a copy. A browser may forbid even that. */
 export function keptKey(): string | null {
   try {
     return sessionStorage.getItem(name);

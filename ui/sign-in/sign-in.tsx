@@ -40,7 +40,7 @@ export function SignIn({ kept, onSignedIn, isInside = false }: SignInProps) {
         type="password"
         value={text}
         onText={setText}
-        hint="It is kept for this tab alone and sent to this service alone. The first start printed one; others come from whoever runs the service."
+        hint="It is kept for this tab and sent to this service alone. The first start printed one; others come from whoever runs the service."
         required
       />
       <FailureNote

@@ -80,12 +80,13 @@ interface MarkProps {
   isOutside?: boolean;
 }
 
-function barWords({ from, to, effect, cause, by, end, isPlanned }: Bar, now: number): string {
+function barWords({ from, to, effect, cause, by, end, percentageFrom, isPlanned }: Bar, now: number): string {
   const start = effect === 'kept-out' ? `kept out` : isPlanned ? 'planned' : `in ${causeWords[cause]}`;
   const ending = !Number.isFinite(to)
     ? 'with no end'
     : `until ${exactWords(to)}${end ? ` (${causeWords[end.cause]}, ${end.by})` : to > now ? ' (foreseen)' : ''}`;
-  return `${start}${by ? `, ${by},` : ''} from ${exactWords(from)} ${ending}`;
+  const goesOn = percentageFrom === null ? '' : `, by percentage alone from ${exactWords(percentageFrom)},`;
+  return `${start}${by ? `, ${by},` : ''} from ${exactWords(from)}${goesOn} ${ending}`;
 }
 
 const told = 4;

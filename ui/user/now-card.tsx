@@ -65,10 +65,11 @@ export function NowCard({ userId, timeline, now, onChanged }: NowCardProps) {
   );
 }
 
-function standingWords({ effect, cause, by, from, to, isPlanned }: Bar): string {
+function standingWords({ effect, cause, by, from, to, percentageFrom, isPlanned }: Bar): string {
   const how = effect === 'kept-out' ? 'kept out by hand' : isPlanned ? 'planned' : causeWords[cause];
   const until = Number.isFinite(to) ? `until ${momentWords(to)}` : isPlanned || effect === 'kept-out' ? '' : 'no end';
-  return [`${how}${by ? ` (${by})` : ''}`, `${isPlanned ? 'from' : 'since'} ${momentWords(from)}`, until]
+  const goesOn = percentageFrom === null ? '' : `by percentage alone from ${momentWords(percentageFrom)}`;
+  return [`${how}${by ? ` (${by})` : ''}`, `${isPlanned ? 'from' : 'since'} ${momentWords(from)}`, goesOn, until]
     .filter(Boolean)
     .join(', ');
 }

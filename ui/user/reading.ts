@@ -1,4 +1,4 @@
-import type { History, SegmentsOfUser, Stays } from '../api/answers.ts';
+import type { History, SegmentsOfUser, Stay, Stays, Why } from '../api/answers.ts';
 import { allOf, type Client, userPath } from '../api/client.ts';
 import { Failure } from '../api/failure.ts';
 import type { Told } from './timeline.ts';
@@ -12,14 +12,28 @@ export async function readUser(client: Client, userId: string, signal: AbortSign
     readHistory(client, path, signal),
     client.get<SegmentsOfUser>(`${path}/segments`, { last_revision: true }, signal),
   ]);
+  const said = standing.flatMap(({ memberships }) => memberships);
   return {
     events: history.flatMap(({ events }) => events),
     keptFrom: Date.parse(history[0]!.from),
-    standing: standing.flatMap(({ memberships }) => memberships),
+    standing: said,
     ended: ended.flatMap(({ memberships }) => memberships),
+    foreseen: await Promise.all(
+      firstToEnd(said).map((slug) => client.get<Why>(`${path}/segments/${encodeURIComponent(slug)}`, {}, signal)),
+    ),
     now: Date.parse(present.as_of),
     segments: present.segments ?? [],
   };
+}
+
+/** Of so many ends it is asked whether they take the user out; later ones are shown as they were set. */
+const mostEnds = 50;
+
+/** The segments in which something ends that was said by hand, the soonest first. */
+function firstToEnd(standing: readonly Stay[]): string[] {
+  const ending = standing.filter(({ effect, ends_at: end }) => effect === 'include' && end !== null);
+  ending.sort((a, b) => (a.ends_at! < b.ends_at! ? -1 : 1)); // all are in UTC with milliseconds
+  return [...new Set(ending.map(({ segment }) => segment))].slice(0, mostEnds);
 }
 
 const everything = { from: '1970-01-01T00:00:00Z', to: '9999-12-31T00:00:00Z', limit: 10_000 };

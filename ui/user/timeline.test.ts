@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { HistoryEvent, Stay } from '../api/answers.ts';
-import { inAt, momentBeside, nextByItself, timelineOf, type Told } from './timeline.ts';
+import type { HistoryEvent, Stay, Why } from '../api/answers.ts';
+import { type Bar, inAt, momentBeside, nextByItself, timelineOf, type Told } from './timeline.ts';
 
 const day = (n: number) => `2026-05-${String(n).padStart(2, '0')}T00:00:00.000Z`;
 const at = (n: number) => Date.parse(day(n));
@@ -30,8 +30,22 @@ const told = (more: Partial<Told>): Told => ({
   keptFrom: 0,
   standing: [],
   ended: [],
+  foreseen: [],
   segments: [],
   now: at(20),
+  ...more,
+});
+/** What the service foresees of who has bucket 10, where the percentage takes so many buckets. */
+const why = (until: number | null, buckets: number, more: Partial<Why> = {}): Why => ({
+  user_id: '1',
+  segment: 'A',
+  member: true,
+  because: 'added',
+  since: null,
+  until: until === null ? null : day(until),
+  changed_by: 'support',
+  rollout: buckets === 0 ? null : { percent: buckets / 100, bucket: 10, ranges: [[0, buckets]] },
+  as_of: day(20),
   ...more,
 });
 const slugs = (timeline: ReturnType<typeof timelineOf>, n: number) => inAt(timeline, at(n)).map(({ segment }) => segment);
@@ -79,6 +93,45 @@ test('what runs ends at the end that is foreseen, and a plan is in from its star
     timeline.lanes[0]!.bars.map(({ isPlanned }) => isPlanned),
     [false, true],
   );
+});
+
+test('the end that was set for who is covered by a percentage takes them out only where the service foresees it', () => {
+  const end = (...foreseen: Why[]) => {
+    const timeline = timelineOf(told({ events: [event(5, 'add', 'rollout')], standing: [stay(10, 25)], foreseen }));
+    const [{ to, percentageFrom }] = timeline.lanes[0]!.bars as [Bar];
+    return { to, percentageFrom, moments: timeline.moments, next: nextByItself(timeline) };
+  };
+  assert.deepEqual(end(why(null, 100)), { to: Infinity, percentageFrom: at(25), moments: [at(5)], next: at(25) });
+  assert.deepEqual(end(why(28, 100)), { to: at(28), percentageFrom: at(25), moments: [at(5), at(28)], next: at(25) });
+  const asSet = { to: at(25), percentageFrom: null, moments: [at(5), at(25)], next: at(25) };
+  assert.deepEqual(end(why(25, 5)), asSet);
+  assert.deepEqual(end(), asSet);
+  assert.deepEqual(end(why(null, 100, { member: false })), asSet, 'removed between the two answers');
+});
+
+test('a plan takes over from what runs, and nobody comes or goes then', () => {
+  const covered = { events: [event(5, 'add', 'rollout')], standing: [stay(25, 28)] };
+  for (const [foreseen, to, moments] of [
+    [[why(null, 100, { because: 'rollout' })], Infinity, [at(5)]],
+    [[why(30, 100, { because: 'rollout' })], at(30), [at(5), at(30)]],
+    [[why(22, 100, { because: 'rollout' })], at(28), [at(5), at(22), at(25), at(28)]],
+  ] as const) {
+    const timeline = timelineOf(told({ ...covered, foreseen }));
+    assert.deepEqual(
+      timeline.lanes[0]!.bars.map((bar) => bar.to),
+      [Math.min(at(25), moments[1] ?? Infinity), to],
+    );
+    assert.deepEqual(timeline.moments, moments);
+    assert.deepEqual(slugs(timeline, 26), ['A'], 'once');
+  }
+});
+
+test('after a plan for who is out the percentage of now decides', () => {
+  const end = (buckets: number) => {
+    const foreseen = [why(25, buckets, { member: false, because: 'excluded' })];
+    return timelineOf(told({ standing: [stay(25, 28)], foreseen })).lanes[0]!.bars[0]!.to;
+  };
+  assert.deepEqual([end(100), end(10), end(0)], [Infinity, at(28), at(28)]);
 });
 
 test('an exclusion is shown, and puts nobody in', () => {

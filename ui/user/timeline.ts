@@ -1,4 +1,5 @@
-import type { Cause, HistoryEvent, Stay } from '../api/answers.ts';
+import { covers } from '../../src/rollout/ranges.ts';
+import type { Cause, HistoryEvent, Stay, Why } from '../api/answers.ts';
 
 /** A time in which the user was in a segment, or was kept out of it by hand; in milliseconds, without its end. */
 export interface Bar {
@@ -11,6 +12,8 @@ export interface Bar {
   readonly by: string | null;
   /** How it ended, where it has. */
   readonly end: { readonly cause: Cause; readonly by: string } | null;
+  /** Where the end that was set by hand takes nobody out, since the percentage goes on: when that is. */
+  readonly percentageFrom: number | null;
   readonly isPlanned: boolean;
 }
 
@@ -33,6 +36,8 @@ export interface Told {
   readonly keptFrom: number;
   readonly standing: readonly Stay[];
   readonly ended: readonly Stay[];
+  /** What the service foresees of those for which an end was set by hand. */
+  readonly foreseen: readonly Why[];
   /** What the service says that the user is in. */
   readonly segments: readonly string[];
   readonly now: number;
@@ -50,14 +55,20 @@ export function timelineOf(told: Told): Timeline {
   addSaid(told, add);
   const lanes = [...bySegment].map(([segment, bars]) => ({ segment, bars: bars.toSorted((a, b) => a.from - b.from) }));
   lanes.sort((a, b) => rankOf(a, told.now) - rankOf(b, told.now) || (a.segment < b.segment ? -1 : 1));
-  const moments = lanes
-    .flatMap(({ bars }) => bars.filter(({ effect }) => effect === 'in').flatMap(({ from, to }) => [from, to]))
-    .filter((moment) => Number.isFinite(moment));
+  const moments = lanes.flatMap(({ bars }) => turnsOf(bars.filter(({ effect }) => effect === 'in')));
   return { lanes, moments: [...new Set(moments)].toSorted((a, b) => a - b), now: told.now };
 }
 
-/** What has happened: entries and exits alternate. What runs still has the end that is foreseen. */
-function addPast({ events, keptFrom, standing, segments, now }: Told, add: (segment: string, bar: Bar) => void) {
+/** Where one bar ends and the next one begins at once, a plan takes over: nobody comes or goes. */
+function turnsOf(bars: readonly Bar[]): number[] {
+  const ends = new Set(bars.map(({ to }) => to));
+  const starts = new Set(bars.map(({ from }) => from));
+  return [...starts].filter((at) => !ends.has(at)).concat([...ends].filter((at) => Number.isFinite(at) && !starts.has(at)));
+}
+
+/** What has happened: entries and exits alternate. What runs still has the end that is foreseen, or a plan takes over. */
+function addPast(told: Told, add: (segment: string, bar: Bar) => void) {
+  const { events, keptFrom, standing, segments, now } = told;
   const open = new Map<string, HistoryEvent>();
   for (const event of events) {
     if (event.operation === 'add') {
@@ -70,31 +81,54 @@ function addPast({ events, keptFrom, standing, segments, now }: Told, add: (segm
       ...begunBy(entry, keptFrom),
       to: Date.parse(event.at),
       end: { cause: event.cause, by: event.actor },
+      percentageFrom: null,
     });
   }
-  const byHand = new Map(
-    standing
-      .filter(({ effect, starts_at: from }) => effect === 'include' && Date.parse(from) <= now)
-      .map((stay) => [stay.segment, stay]),
-  );
-  const runs = (segment: string) => ({ to: endOf(byHand.get(segment)), end: null });
+  const included = standing.filter(({ effect }) => effect === 'include');
+  const byHand = new Map(included.filter((stay) => !isToCome(stay, now)).map((stay) => [stay.segment, stay]));
+  const plans = new Map(included.filter((stay) => isToCome(stay, now)).map((stay) => [stay.segment, stay]));
+  const runs = (segment: string) => {
+    const plan = plans.get(segment);
+    return { ...endOf(segment, byHand.get(segment), told, plan ? Date.parse(plan.starts_at) : Infinity), end: null };
+  };
   for (const [segment, entry] of open) add(segment, { ...begunBy(entry, keptFrom), ...runs(segment) });
-  const told = new Set(events.map(({ segment }) => segment));
+  const heardOf = new Set(events.map(({ segment }) => segment));
   for (const segment of segments)
-    if (!told.has(segment)) add(segment, { ...begunBefore(byHand.get(segment), keptFrom), ...runs(segment) });
+    if (!heardOf.has(segment)) add(segment, { ...begunBefore(byHand.get(segment), keptFrom), ...runs(segment) });
 }
 
-const endOf = (stay: Stay | undefined): number => (stay?.ends_at ? Date.parse(stay.ends_at) : Infinity);
+const isToCome = (stay: Stay, now: number): boolean => Date.parse(stay.starts_at) > now;
+const saidEnd = (stay: Stay | undefined): number => (stay?.ends_at ? Date.parse(stay.ends_at) : Infinity);
+
+/**
+ * When the user is out of a segment again, in which a stay put them, if nothing more is said; at the latest when something
+ * else `takesOver`. The service foresees the next time that the user comes or goes; what comes after that is judged by the
+ * percentage of now.
+ */
+function endOf(segment: string, stay: Stay | undefined, { foreseen, now }: Told, takesOver = Infinity) {
+  const said = saidEnd(stay);
+  const from = stay && isToCome(stay, now) ? Date.parse(stay.starts_at) : now;
+  const why = foreseen.find((one) => one.segment === segment);
+  const to = Math.min((why && outAfter(why, from, now)) ?? said, takesOver);
+  return { to, percentageFrom: said < to ? said : null };
+}
+
+/** When who is in from that moment on is out, as far as the answer tells. */
+function outAfter({ member, until, rollout }: Why, from: number, now: number): number | undefined {
+  if (!member) return from > now && rollout && covers(rollout.ranges, rollout.bucket) ? Infinity : undefined;
+  const out = until === null ? Infinity : Date.parse(until);
+  return out > from ? out : undefined;
+}
 
 /** What was said by hand and makes no event: exclusions, and plans. */
-function addSaid({ standing, ended, now }: Told, add: (segment: string, bar: Bar) => void) {
+function addSaid(told: Told, add: (segment: string, bar: Bar) => void) {
+  const { standing, ended, now } = told;
   for (const stay of [...standing, ...ended]) {
-    const [from, to] = [Date.parse(stay.starts_at), stay.ends_at === null ? Infinity : Date.parse(stay.ends_at)];
-    const isPlanned = from > now && stay.ended_cause === undefined;
+    const isPlanned = isToCome(stay, now) && stay.ended_cause === undefined;
     if (stay.effect === 'include' && !isPlanned) continue;
     add(stay.segment, {
-      from,
-      to,
+      from: Date.parse(stay.starts_at),
+      ...(isPlanned ? endOf(stay.segment, stay, told) : { to: saidEnd(stay), percentageFrom: null }),
       effect: stay.effect === 'include' ? 'in' : 'kept-out',
       cause: 'request',
       by: stay.changed_by,
@@ -145,7 +179,8 @@ export function momentBeside({ moments }: Timeline, at: number, direction: 'befo
 
 /** The next moment after now at which something begins or ends by itself. */
 export function nextByItself({ lanes, now }: Timeline): number | undefined {
-  const coming = lanes.flatMap(({ bars }) => bars.flatMap(({ from, to }) => [from, to])).filter((at) => at > now);
+  const all = lanes.flatMap(({ bars }) => bars.flatMap(({ from, to, percentageFrom }) => [from, to, percentageFrom ?? Infinity]));
+  const coming = all.filter((at) => at > now);
   const next = Math.min(...coming);
   return Number.isFinite(next) ? next : undefined;
 }

@@ -68,6 +68,7 @@ export function UserShown({ userId }: { userId: string }) {
             at={at !== null && at < now ? at : null}
             version={told.readAt}
             known={timeline.lanes.map(({ segment }) => segment)}
+            events={told.events}
           />
           {mayWrite && <ChangeCard userId={userId} onChanged={loaded.reload} />}
         </div>

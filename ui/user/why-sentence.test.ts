@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Why } from '../api/answers.ts';
+import type { HistoryEvent, Why } from '../api/answers.ts';
 import { whySentence } from './why-sentence.ts';
 
 const why = (more: Partial<Why>): Why => ({
+  user_id: '1',
   segment: 'A',
   member: false,
   because: 'removed',
@@ -39,4 +40,48 @@ for (const [more, sentence] of [
   [{ because: 'never_added', since: null, changed_by: null }, 'Never in.'],
 ] as [Partial<Why>, string][]) {
   test(sentence, () => assert.equal(whySentence(why(more), String), sentence));
+}
+
+/** What holds now, and the entry or exit since which it is so. */
+for (const [more, cause, actor, sentence] of [
+  [
+    { member: true, because: 'added' },
+    'rollout',
+    'launch',
+    'In since 3 May, first by percentage, then because analytics added them; with no end in sight.',
+  ],
+  [
+    { member: true, because: 'added', until: '9 May' },
+    'import',
+    'launch',
+    'In since 3 May, first because launch added them, then because analytics added them; out on 9 May.',
+  ],
+  [
+    { member: true, because: 'rollout', rollout },
+    'request',
+    'analytics',
+    'In since 3 May, first because analytics added them, then because the percentage of 60 %, set by analytics, takes their bucket 6513; with no end in sight.',
+  ],
+  [
+    { member: true, because: 'added' },
+    'import',
+    'analytics',
+    'In since 3 May because analytics added them; with no end in sight.',
+  ],
+  [
+    { member: true, because: 'rollout', rollout },
+    'rollout',
+    'launch',
+    'In since 3 May because the percentage of 60 %, set by analytics, takes their bucket 6513; with no end in sight.',
+  ],
+  [{ because: 'excluded', rollout }, 'rollout', 'analytics', 'Out since 3 May; analytics keeps them out of its 60 %.'],
+  [{ because: 'excluded', rollout }, 'request', 'analytics', 'Out since 3 May because analytics keeps them out of its 60 %.'],
+  [
+    { because: 'group_taken', rollout },
+    'ttl',
+    'analytics',
+    'Out since 3 May; analytics added them to another segment of the group, which goes before its percentage.',
+  ],
+] as [Partial<Why>, HistoryEvent['cause'], string, string][]) {
+  test(`${cause} by ${actor}: ${sentence}`, () => assert.equal(whySentence(why(more), String, { cause, actor }), sentence));
 }

@@ -1,4 +1,4 @@
-import type { Why } from '../api/answers.ts';
+import type { HistoryEvent, Why } from '../api/answers.ts';
 import { userPath } from '../api/client.ts';
 import { FailureNote } from '../parts/failure-note.tsx';
 import { useLoaded, useSettled } from '../parts/loading.ts';
@@ -16,9 +16,10 @@ interface WhyCardProps {
   /** Changes with what was read of the user: then the answer may be another one. */
   version: number;
   known: readonly string[];
+  events: readonly HistoryEvent[];
 }
 
-export function WhyCard({ userId, slug, onSlug, at, version, known }: WhyCardProps) {
+export function WhyCard({ userId, slug, onSlug, at, version, known, events }: WhyCardProps) {
   const client = useClient();
   const asked = useSettled(slug.trim(), 300);
   const moment = useSettled(at, 300);
@@ -31,7 +32,8 @@ export function WhyCard({ userId, slug, onSlug, at, version, known }: WhyCardPro
             { at: moment === null ? null : new Date(moment).toISOString() },
             signal,
           ),
-    [userId, asked, moment, version],
+    [userId, asked, moment],
+    version,
   );
   return (
     <section class="card" aria-labelledby="why">
@@ -44,7 +46,11 @@ export function WhyCard({ userId, slug, onSlug, at, version, known }: WhyCardPro
         {value && asked ? (
           <p>
             <span class={`tag ${value.member ? 'good' : ''}`}>{value.member ? 'in' : 'out'}</span>{' '}
-            {whySentence(value, exactWords)}
+            {whySentence(
+              value,
+              exactWords,
+              events.find(({ segment, at: turn }) => segment === value.segment && turn === value.since),
+            )}
           </p>
         ) : (
           !failure && <p class="quiet">{asked ? 'Asking …' : 'Choose a segment, or press its name in the picture.'}</p>
