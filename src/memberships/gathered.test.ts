@@ -277,3 +277,18 @@ test('a batch of one sender waits for the row that somebody else has', async () 
   await other.end('commit');
   assert.deepEqual((await batch).rows, [{ outcome: 'applied', stale: [], busy: [] }]);
 });
+
+test('what was decided for the next millisecond is not applied in this one', async () => {
+  for (let round = 0; round < 50; round++) {
+    const { rows } = await pool.query<{ outcome: string; now: number; moment: number }>(
+      `select outcome, now, revision / 1000 as moment
+         from (select (extract(epoch from clock_timestamp()) * 1000000)::bigint / 1000 as now) as clock,
+              apply_changes($1, (now + 1) * 1000, array[$2], array[null]::bigint[], '{infinity}', '{}', '{}', '{}', '{}', '{}', '{}',
+                '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}')`,
+      [await version(), `decided-ahead-${round}`],
+    );
+    const { outcome, now, moment } = rows[0]!;
+    assert.equal(outcome, 'applied');
+    assert.ok(moment > now, `decided for ${now + 1}, applied at ${moment}`);
+  }
+});
