@@ -83,8 +83,8 @@ export function reading(requests: Requests, own: OwnWrites, defaults: ReadOption
       if (lastKnown) known.keep(userId, now);
       return told(userId, now, false);
     } catch (error) {
-      const before =
-        lastKnown && !last_revision && isSilence(error) && known.find(userId, lastKnown, leastOf(userId, min_revision));
+      if (!lastKnown || last_revision || signal?.aborted || !isSilence(error)) throw error;
+      const before = known.find(userId, lastKnown, leastOf(userId, min_revision));
       if (!before) throw error;
       return told(userId, before, true);
     }
