@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import http from 'node:http';
 import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { startApp } from '../../test/support/app.ts';
@@ -143,6 +145,40 @@ test('what makes no sense is refused, and changes nothing', async () => {
     assert.deepEqual([answer.status, answer.body.code], [status, code], answer.text);
   }
   assert.equal((await call('GET', '/v1/segments/N')).body.members, 0);
+});
+
+test('a file that is too large is refused with the limit and its size, before it is read or on the way, and leaves no trace', async () => {
+  const { app, call, keys, database } = await startApp({ imports: { isRunner: false, maxBytes: 1_000 }, stallMs: 5_000 });
+  await call('POST', '/v1/segments', { slug: 'A' });
+  const { port } = new URL(await app.listen({ host: '127.0.0.1', port: 0 }));
+  /** Answered though the file never ends. */
+  const send = async (headers: Record<string, string | number>, file: string | Buffer) => {
+    const path = '/v1/segments/A/imports?operation=add';
+    const common = { authorization: `Bearer ${keys.write}`, 'content-type': 'text/plain', 'idempotency-key': 'large' };
+    const request = http.request({ host: '127.0.0.1', port, path, method: 'POST', headers: { ...common, ...headers } });
+    request.on('error', () => {}); // it is cut in the end
+    if (file.length > 0) request.write(file);
+    else request.flushHeaders();
+    const [response] = (await once(request, 'response')) as [http.IncomingMessage];
+    const { code, detail } = JSON.parse((await response.toArray()).join('')) as { code: string; detail: string };
+    request.destroy();
+    return [response.statusCode, code, detail];
+  };
+  const chunked = 'A file may have 1,000 bytes at most, unpacked; this one has at least 1,001.';
+  for (const [headers, file, detail] of [
+    [{ 'content-length': 1_001 }, '', 'A file may have 1,000 bytes at most; 1,001 were announced.'],
+    [{}, 'u1\n'.repeat(333) + 'u2', chunked],
+    [{ 'content-encoding': 'gzip' }, gzipSync('u1\n'.repeat(333) + 'u2'), chunked],
+  ] as const)
+    assert.deepEqual(await send(headers, file), [413, 'body_too_large', detail]);
+  assert.deepEqual((await call('GET', '/v1/imports')).body.imports, []);
+  const { rows } = await database.pool.query(
+    `select from pg_class where relname like 'import_rows%' union all select from users union all select from import_keys`,
+  );
+  assert.equal(rows.length, 0);
+  const largest = 'u1\n'.repeat(333) + 'u';
+  const headers = { 'content-type': 'text/plain', 'idempotency-key': 'large' };
+  assert.equal((await call('POST', '/v1/segments/A/imports?operation=add', largest, headers)).status, 202);
 });
 
 test('imports are listed, oldest first, by segment and state', async () => {

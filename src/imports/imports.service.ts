@@ -76,7 +76,7 @@ export function importsService(parts: {
       if (bytes > maxBytes)
         throw new Problem(
           'body_too_large',
-          `A file may have ${maxBytes.toLocaleString('en')} bytes at most, unpacked; this one has more.`,
+          `A file may have ${maxBytes.toLocaleString('en')} bytes at most, unpacked; this one has at least ${bytes.toLocaleString('en')}.`,
         );
       hash.update(piece);
       yield piece;
@@ -143,7 +143,10 @@ export function importsService(parts: {
       onAccepted();
       return await find(made.id);
     } catch (error) {
-      await imports.finish(made.id, owner, 'failed', 'interrupted').catch(() => {}); // then it is given up when its lease is over
+      // Whoever is refused hears of it; of a file that broke off the record tells.
+      const isRefused = error instanceof Problem && error.code === 'body_too_large';
+      const ending = isRefused ? imports.discard(made.id, owner) : imports.finish(made.id, owner, 'failed', 'interrupted');
+      await ending.catch(() => {}); // then it is given up when its lease is over
       throw error;
     } finally {
       clearInterval(renewing);
