@@ -4,7 +4,7 @@ import http from 'node:http';
 import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { startApp } from '../../test/support/app.ts';
-import { importFile } from '../../test/support/imports.ts';
+import { finished, importFile } from '../../test/support/imports.ts';
 import { bucketOf } from '../rollout/bucket.ts';
 
 const { call } = await startApp({ imports: { batchSize: 3 } });
@@ -117,6 +117,24 @@ test('an Idempotency-Key makes a repeat answer the first import, and is refused 
     assert.deepEqual([status, body.code], [409, 'idempotency_key_reused']);
   }
   assert.equal(first.headers.location, `/v1/imports/${first.body.id}`);
+});
+
+test('a repeat under an Idempotency-Key answers the first import also once its segment is gone, or another one has the slug', async () => {
+  await call('POST', '/v1/segments', { slug: 'L' });
+  const send = async (file: string, key: string) => {
+    const headers = { 'content-type': 'text/plain', 'idempotency-key': key };
+    const { status, body } = await call('POST', '/v1/segments/L/imports?operation=add', file, headers);
+    return status === 202 ? (body.id as string) : [status, body.code];
+  };
+  const first = await send('l\n', 'late');
+  assert.equal((await finished(call, first as string)).applied, 1);
+  const unknown = [404, 'segment_not_found'];
+  await call('DELETE', '/v1/segments/L');
+  assert.deepEqual([await send('l\n', 'late'), await send('m\n', 'late'), await send('l\n', 'new')], [first, unknown, unknown]);
+  await call('POST', '/v1/segments', { slug: 'L' });
+  assert.deepEqual([await send('l\n', 'late'), await send('m\n', 'late')], [first, [409, 'idempotency_key_reused']]);
+  assert.equal((await call('GET', '/v1/segments/L')).body.members, 0);
+  assert.notEqual(await send('l\n', 'new'), first);
 });
 
 test('what makes no sense is refused, and changes nothing', async () => {
