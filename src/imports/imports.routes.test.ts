@@ -120,19 +120,23 @@ test('an Idempotency-Key makes a repeat answer the first import, and is refused 
 });
 
 test('a repeat under an Idempotency-Key answers the first import also once its segment is gone, or another one has the slug', async () => {
-  await call('POST', '/v1/segments', { slug: 'L' });
-  const send = async (file: string, key: string) => {
+  for (const slug of ['L', 'OTHER']) await call('POST', '/v1/segments', { slug });
+  const send = async (file: string, key: string, slug = 'L') => {
     const headers = { 'content-type': 'text/plain', 'idempotency-key': key };
-    const { status, body } = await call('POST', '/v1/segments/L/imports?operation=add', file, headers);
+    const { status, body } = await call('POST', `/v1/segments/${slug}/imports?operation=add`, file, headers);
     return status === 202 ? (body.id as string) : [status, body.code];
   };
   const first = await send('l\n', 'late');
   assert.equal((await finished(call, first as string)).applied, 1);
-  const unknown = [404, 'segment_not_found'];
+  const [unknown, reused] = [
+    [404, 'segment_not_found'],
+    [409, 'idempotency_key_reused'],
+  ];
+  assert.deepEqual(await send('l\n', 'late', 'OTHER'), reused);
   await call('DELETE', '/v1/segments/L');
   assert.deepEqual([await send('l\n', 'late'), await send('m\n', 'late'), await send('l\n', 'new')], [first, unknown, unknown]);
   await call('POST', '/v1/segments', { slug: 'L' });
-  assert.deepEqual([await send('l\n', 'late'), await send('m\n', 'late')], [first, [409, 'idempotency_key_reused']]);
+  assert.deepEqual([await send('l\n', 'late'), await send('m\n', 'late')], [first, reused]);
   assert.equal((await call('GET', '/v1/segments/L')).body.members, 0);
   assert.notEqual(await send('l\n', 'new'), first);
 });
