@@ -289,7 +289,8 @@ export async function buildApp(options: AppOptions) {
   const tail = followTail();
   await app.register(changeRoutes(changesService({ definitions, settled, pages, tail, onFailure: onStreamFailure }), streams));
   await app.register(evaluationRoutes(reader, links, now));
-  await app.register(refetchRoutes({ refetches: refetchService(tail, settled), streams, links, now, lives: keys.lives }));
+  const refetches = refetchService(tail, settled);
+  await app.register(refetchRoutes({ refetches, streams, links, now, lives: keys.lives, countRead: admitted.countRead }));
   await app.register(fileImports());
   await app.register(keyRoutes(keysService(storedKeys, keys.forget)));
   await app.register(operatingRoutes(obstaclesOf(database), load, metrics));

@@ -12,6 +12,11 @@ export interface Known {
   readonly segments: readonly string[];
   readonly as_of: string;
   readonly revision: string;
+  /**
+   * Every change up to this revision is in it: what was asked for. `revision` promises no such thing: it may be that of
+   * another user of the same lookup, or of a change that the answer just missed.
+   */
+  readonly reached: string | undefined;
   /** By the clock of `performance.now()`: when every change of before was in it. */
   readonly asOfMs: number;
 }
@@ -35,7 +40,7 @@ export function knownUsers() {
     find(userId: string, { maxAgeSeconds }: LastKnown, least: string | undefined): Known | undefined {
       const known = byUser.get(userId);
       if (!known || performance.now() - known.asOfMs > maxAgeSeconds * 1000) return undefined;
-      return later(least, known.revision) === known.revision ? known : undefined;
+      return least === undefined || later(known.reached, least) === known.reached ? known : undefined;
     },
   };
 }

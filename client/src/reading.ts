@@ -51,23 +51,23 @@ export function reading(requests: Requests, own: OwnWrites, defaults: ReadOption
   const gather = gatherer<Asked, Known>(async (users, { query, options }, signal) => {
     const { last_revision, min_revision } = query;
     const sentAtMs = performance.now();
-    let least: string | undefined;
+    let reached: string | undefined;
     for (const userId of users) {
-      const one = leastOf(userId, min_revision);
-      if (one !== undefined) least = later(least, one);
+      const least = leastOf(userId, last_revision ? undefined : min_revision);
+      if (least !== undefined) reached = later(reached, least);
     }
     const { body, headers } = await requests.send<Answers['lookUp']>(
       {
         method: 'POST',
         path: '/v1/lookup',
-        json: { user_ids: users, ...(last_revision ? { last_revision } : { min_revision: least }) },
+        json: { user_ids: users, ...(last_revision ? { last_revision } : { min_revision: reached }) },
         isSafe: true,
       },
       { ...options, signal },
     );
     const { as_of, revision } = body;
     const asOfMs = sentAtMs - Number(headers.get('age') ?? 0) * 1000;
-    return body.users.map(({ segments }) => ({ segments: segments ?? [], as_of, revision, asOfMs }));
+    return body.users.map(({ segments }) => ({ segments: segments ?? [], as_of, revision, reached, asOfMs }));
   });
 
   const present = async (userId: string, query: Freshness, options: ReadOptions): Promise<UserSegments> => {
@@ -83,8 +83,8 @@ export function reading(requests: Requests, own: OwnWrites, defaults: ReadOption
       if (lastKnown) known.keep(userId, now);
       return told(userId, now, false);
     } catch (error) {
-      const before =
-        lastKnown && !last_revision && isSilence(error) && known.find(userId, lastKnown, leastOf(userId, min_revision));
+      if (!lastKnown || last_revision || signal?.aborted || !isSilence(error)) throw error;
+      const before = known.find(userId, lastKnown, leastOf(userId, min_revision));
       if (!before) throw error;
       return told(userId, before, true);
     }

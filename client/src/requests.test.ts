@@ -8,7 +8,7 @@ import { SegmentdError, UnreachableError } from './errors.ts';
 import type { CallOptions } from './requests.ts';
 
 /** What `fetch` comes to, one request after the other. */
-type Outcome = () => Response | Promise<Response>;
+type Outcome = (init: RequestInit) => Response | Promise<Response>;
 
 const answered: Outcome = () => Response.json({ user_id: '1', segments: ['A'], revision: '1', users: [{ segments: ['A'] }] });
 const refused: Outcome = () => Promise.reject(failed('ECONNREFUSED'));
@@ -26,7 +26,7 @@ const page =
 /** A client to which these happen, and how often it asked. */
 function clientOf(outcomes: Outcome[], options: CallOptions = {}) {
   let sent = 0;
-  const fetching = mock.fn<typeof fetch>(async () => outcomes[sent++]!());
+  const fetching = mock.fn<typeof fetch>(async (_, init) => outcomes[sent++]!(init!));
   const client = createClient({ url: 'http://segmentd.test/below/', key: 'k', fetch: fetching, ...options });
   return { client, fetching, times: () => sent };
 }
@@ -134,14 +134,50 @@ test('a call ends with its signal, also between two attempts, with the reason of
   random = 1;
   const leaving = new AbortController();
   const { client, times } = clientOf([
-    () => {
+    (init) => {
       setImmediate(() => leaving.abort(new Error('gone')));
-      return problem('overloaded', 503, { 'retry-after': '5' })();
+      return problem('overloaded', 503, { 'retry-after': '5' })(init);
     },
     answered,
   ]);
   await assert.rejects(client.change('1', { add: ['A'] }, { signal: leaving.signal }), /^Error: gone$/);
   assert.equal(times(), 1);
+});
+
+test('a call that was ended is not attempted again, and fails with the reason, whatever that is', async () => {
+  const reasons = [
+    null,
+    0,
+    'gone',
+    { status: 503 },
+    { reason: 'refused' },
+    failed('ECONNREFUSED'),
+    new UnreachableError('refused', ''),
+  ];
+  for (const reason of reasons) {
+    const calls: ((client: Client, signal: AbortSignal) => Promise<unknown>)[] = [
+      (client, signal) => client.change('1', { add: ['A'] }, { signal }),
+      (client, signal) => client.segments.get('A', { signal }),
+      (client, signal) => client.isIn('1', 'A', {}, { signal, lastKnown: { maxAgeSeconds: 60 } }),
+    ];
+    for (const call of calls) {
+      const leaving = new AbortController();
+      const ended: Outcome = ({ signal }) => {
+        leaving.abort(reason);
+        return Promise.reject(signal!.reason as Error);
+      };
+      const { client, times } = clientOf([answered, ended, ended]);
+      await client.isIn('1', 'A', {}, { lastKnown: { maxAgeSeconds: 60 } });
+      for (const moment of ['on its way', 'before it began']) {
+        const outcome = await call(client, leaving.signal).then(
+          () => assert.fail('it is answered'),
+          (error: unknown) => ({ error }),
+        );
+        assert.deepEqual(outcome, { error: reason }, `${JSON.stringify(reason)} ${moment}`);
+      }
+      assert.ok(times() <= 3, String(times()));
+    }
+  }
 });
 
 test('an answer that segmentd did not give is told from one that it gave', async () => {

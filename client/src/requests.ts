@@ -87,7 +87,8 @@ export function requestsTo({ url, key, fetch: given }: Service, defaults: CallOp
           const response = await open(request, limit.signal);
           return { body: bodyOf(response, await response.text()) as Body, headers: response.headers };
         } catch (thrown) {
-          const error = limit.reason() ?? told(thrown);
+          limit.signal.throwIfAborted(); // whatever its reason looks like
+          const error = told(thrown);
           const ms = waitMs(attempt, retryAfter.get(error));
           // Where the wait would outlast the time, the reason is told now.
           if (attempt >= retries || !mayRepeat(error, request.isSafe) || performance.now() + ms >= endsAt) throw error;
@@ -136,7 +137,6 @@ function within(timeoutMs: number, signal: AbortSignal | undefined) {
   signal?.addEventListener('abort', abort, { once: true });
   return {
     signal: controller.signal,
-    reason: (): Error | undefined => (controller.signal.aborted ? (controller.signal.reason as Error) : undefined),
     release() {
       clearTimeout(timer);
       signal?.removeEventListener('abort', abort);

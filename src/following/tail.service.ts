@@ -36,7 +36,10 @@ const beforehandMs = 10_000;
 /** How often it looks by itself, in case a notification is lost. */
 export const intervalMs = 500;
 
-/** What was committed a moment ago is not settled yet. */
+/**
+ * What was committed a moment ago is not settled yet: it is looked for after so long, and twice as long each time that no
+ * moment was settled since, as behind a clock that was set back, or a write that hangs.
+ */
 const unsettledMs = 3;
 
 /** Without a reader it goes on for so long. */
@@ -58,15 +61,17 @@ export function tailService({ follow, store, pages, settled, clock }: TailParts)
   let alarm: NodeJS.Timeout | undefined;
   /** The moment that must be settled before it may rest. */
   let wanted: Moment = 0;
+  let seenUpTo: Moment = 0;
+  let pauseMs = unsettledMs;
 
   const look = () => follower?.wake();
-  const lookAt = (moment: Moment) => {
+  const lookIn = (ms: number, forMoment: Moment = wanted) => {
     clearTimeout(alarm);
-    if (moment - clock.now() > intervalMs) return; // by then it has looked again
+    if (ms > intervalMs) return; // by then it has looked again
     alarm = setTimeout(() => {
-      wanted = Math.max(wanted, moment);
+      wanted = Math.max(wanted, forMoment);
       look();
-    }, moment - clock.now());
+    }, ms);
   };
 
   const everybody = (tell: (listener: Listener) => void) => {
@@ -107,9 +112,12 @@ export function tailService({ follow, store, pages, settled, clock }: TailParts)
       await store.prepare(client);
     }
     const upTo = await settled.look();
+    pauseMs = upTo > seenUpTo ? unsettledMs : Math.min(pauseMs * 2, 2 * intervalMs);
+    seenUpTo = upTo;
     try {
       const nextAt = await catchUp(client, upTo);
-      lookAt(upTo < wanted ? clock.now() + unsettledMs : nextAt);
+      if (upTo < wanted) lookIn(pauseMs);
+      else lookIn(nextAt - clock.now(), nextAt);
     } catch (error) {
       if (!(error instanceof Problem) || error.code !== 'position_gone') throw error;
       recent = undefined; // it was cut off for as long as the log is kept

@@ -87,7 +87,7 @@ export function admission({ find, held, limits, trustsProxies }: AdmissionParts)
           throw new Problem('unauthorized', 'The key is not known, or was revoked.');
         }
         if (!isProven) proven.add(authorization, sha256, place);
-        rates.spend(request.raw, key, scope);
+        rates.spend(key.name, scope, request.raw);
         if (covers(key.scope, scope)) return key;
         throw new Problem('forbidden', `This needs a key with the scope ${scope}; ${key.name} has ${key.scope}.`);
       };
@@ -105,6 +105,9 @@ export function admission({ find, held, limits, trustsProxies }: AdmissionParts)
       const begun = attempt(request, sha256, isProven);
       return begun instanceof Promise ? begun.then(lookUp) : lookUp(begun);
     },
+
+    /** Counts what came by a link as a read of the key that the link stands for. 429 `rate_limited`. */
+    countRead: (keyName: string): void => rates.spend(keyName, 'read'),
 
     /** Whether a request is let in at once: a key that came before from the same place, lives, has the scope and is within its rate. */
     isLetIn(raw: IncomingMessage, scope: Scope, takesApiKey = false): boolean {
@@ -197,9 +200,9 @@ function ratesOf({ readsPerSecond, writesPerSecond }: LimitOptions) {
   /** Requests that the fast path has counted, in case it hands them on. */
   const counted = new WeakSet<IncomingMessage>();
   return {
-    spend(raw: IncomingMessage, { name }: Key, scope: Scope) {
+    spend(name: string, scope: Scope, raw?: IncomingMessage) {
       const kind = kindOf(scope);
-      if (!kind || counted.has(raw)) return;
+      if (!kind || (raw && counted.has(raw))) return;
       const waitMs = kind.rate.take(name);
       if (waitMs > 0) throw tooMany(`The key ${name} may do ${kind.count} ${kind.what} a second.`, waitMs);
     },

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import http from 'node:http';
 import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { startApp } from '../../test/support/app.ts';
-import { importFile } from '../../test/support/imports.ts';
+import { finished, importFile } from '../../test/support/imports.ts';
 import { bucketOf } from '../rollout/bucket.ts';
 
 const { call } = await startApp({ imports: { batchSize: 3 } });
@@ -117,6 +119,28 @@ test('an Idempotency-Key makes a repeat answer the first import, and is refused 
   assert.equal(first.headers.location, `/v1/imports/${first.body.id}`);
 });
 
+test('a repeat under an Idempotency-Key answers the first import also once its segment is gone, or another one has the slug', async () => {
+  for (const slug of ['L', 'OTHER']) await call('POST', '/v1/segments', { slug });
+  const send = async (file: string, key: string, slug = 'L') => {
+    const headers = { 'content-type': 'text/plain', 'idempotency-key': key };
+    const { status, body } = await call('POST', `/v1/segments/${slug}/imports?operation=add`, file, headers);
+    return status === 202 ? (body.id as string) : [status, body.code];
+  };
+  const first = await send('l\n', 'late');
+  assert.equal((await finished(call, first as string)).applied, 1);
+  const [unknown, reused] = [
+    [404, 'segment_not_found'],
+    [409, 'idempotency_key_reused'],
+  ];
+  assert.deepEqual(await send('l\n', 'late', 'OTHER'), reused);
+  await call('DELETE', '/v1/segments/L');
+  assert.deepEqual([await send('l\n', 'late'), await send('m\n', 'late'), await send('l\n', 'new')], [first, unknown, unknown]);
+  await call('POST', '/v1/segments', { slug: 'L' });
+  assert.deepEqual([await send('l\n', 'late'), await send('m\n', 'late')], [first, reused]);
+  assert.equal((await call('GET', '/v1/segments/L')).body.members, 0);
+  assert.notEqual(await send('l\n', 'new'), first);
+});
+
 test('what makes no sense is refused, and changes nothing', async () => {
   await call('POST', '/v1/segments', { slug: 'N' });
   const send = (query: string, headers: Record<string, string> = {}, file: string | Buffer = 'a\n') =>
@@ -143,6 +167,40 @@ test('what makes no sense is refused, and changes nothing', async () => {
     assert.deepEqual([answer.status, answer.body.code], [status, code], answer.text);
   }
   assert.equal((await call('GET', '/v1/segments/N')).body.members, 0);
+});
+
+test('a file that is too large is refused with the limit and its size, before it is read or on the way, and leaves no trace', async () => {
+  const { app, call, keys, database } = await startApp({ imports: { isRunner: false, maxBytes: 1_000 }, stallMs: 5_000 });
+  await call('POST', '/v1/segments', { slug: 'A' });
+  const { port } = new URL(await app.listen({ host: '127.0.0.1', port: 0 }));
+  /** Answered though the file never ends. */
+  const send = async (headers: Record<string, string | number>, file: string | Buffer) => {
+    const path = '/v1/segments/A/imports?operation=add';
+    const common = { authorization: `Bearer ${keys.write}`, 'content-type': 'text/plain', 'idempotency-key': 'large' };
+    const request = http.request({ host: '127.0.0.1', port, path, method: 'POST', headers: { ...common, ...headers } });
+    request.on('error', () => {}); // it is cut in the end
+    if (file.length > 0) request.write(file);
+    else request.flushHeaders();
+    const [response] = (await once(request, 'response')) as [http.IncomingMessage];
+    const { code, detail } = JSON.parse((await response.toArray()).join('')) as { code: string; detail: string };
+    request.destroy();
+    return [response.statusCode, code, detail];
+  };
+  const chunked = 'A file may have 1,000 bytes at most, unpacked; this one has at least 1,001.';
+  for (const [headers, file, detail] of [
+    [{ 'content-length': 1_001 }, '', 'A file may have 1,000 bytes at most; 1,001 were announced.'],
+    [{}, 'u1\n'.repeat(333) + 'u2', chunked],
+    [{ 'content-encoding': 'gzip' }, gzipSync('u1\n'.repeat(333) + 'u2'), chunked],
+  ] as const)
+    assert.deepEqual(await send(headers, file), [413, 'body_too_large', detail]);
+  assert.deepEqual((await call('GET', '/v1/imports')).body.imports, []);
+  const { rows } = await database.pool.query(
+    `select from pg_class where relname like 'import_rows%' union all select from users union all select from import_keys`,
+  );
+  assert.equal(rows.length, 0);
+  const largest = 'u1\n'.repeat(333) + 'u';
+  const headers = { 'content-type': 'text/plain', 'idempotency-key': 'large' };
+  assert.equal((await call('POST', '/v1/segments/A/imports?operation=add', largest, headers)).status, 202);
 });
 
 test('imports are listed, oldest first, by segment and state', async () => {

@@ -76,7 +76,7 @@ export function importsService(parts: {
       if (bytes > maxBytes)
         throw new Problem(
           'body_too_large',
-          `A file may have ${maxBytes.toLocaleString('en')} bytes at most, unpacked; this one has more.`,
+          `A file may have ${maxBytes.toLocaleString('en')} bytes at most, unpacked; this one has at least ${bytes.toLocaleString('en')}.`,
         );
       hash.update(piece);
       yield piece;
@@ -119,21 +119,26 @@ export function importsService(parts: {
   const receive = async (wanted: WantedImport, body: AsyncIterable<Buffer>): Promise<ShownImport> => {
     const { slug, operation, ttlSeconds, replaceInGroup, format, idempotencyKey: key, by } = wanted;
     const segment = livingOf(await definitions.current(), slug);
-    if (!segment) throw new Problem('segment_not_found', `There is no segment ${slug}.`);
+    const kept = key === null ? null : await imports.findKey(by, key);
+    // A repeat is one of the segment that bore the slug then, whatever became of it since.
+    const before = kept && (await find(kept.importId));
+    const segmentId = before?.slug === slug ? before.segmentId : segment?.id;
+    if (segmentId === undefined) throw unknown(slug);
     const latestSeconds = Math.floor((lastMoment - clock.now()) / 1000) - 1;
     if (ttlSeconds !== null && ttlSeconds > latestSeconds)
       throw invalid('ttl_seconds', `must end within the year 9999, so be at most ${latestSeconds}; got ${ttlSeconds}.`);
 
-    const hash = fingerprint([segment.id, operation, ttlSeconds, replaceInGroup, format]);
+    const hash = fingerprint([segmentId, operation, ttlSeconds, replaceInGroup, format]);
     const file = measured(body, hash);
-    const kept = key === null ? null : await imports.findKey(by, key);
     if (kept) {
       for await (const _ of file); // to compare it
-      return repeated(kept, hash.digest('hex'), key!);
+      const digest = hash.digest('hex');
+      if (!segment && kept.fingerprint !== digest) throw unknown(slug);
+      return repeated(kept, digest, key!);
     }
 
     const ttlMs = ttlSeconds === null ? null : ttlSeconds * 1000;
-    const made = await imports.insert({ segmentId: segment.id, operation, ttlMs, replaceInGroup, createdBy: by, owner });
+    const made = await imports.insert({ segmentId, operation, ttlMs, replaceInGroup, createdBy: by, owner });
     const renewing = setInterval(() => void imports.renew(made.id, owner).catch(() => {}), renewMs); // without it, it is given up
     try {
       if (!(await stage(made.id, format, file))) return await find(made.id);
@@ -143,7 +148,10 @@ export function importsService(parts: {
       onAccepted();
       return await find(made.id);
     } catch (error) {
-      await imports.finish(made.id, owner, 'failed', 'interrupted').catch(() => {}); // then it is given up when its lease is over
+      // Whoever is refused hears of it; of a file that broke off the record tells.
+      const isRefused = error instanceof Problem && error.code === 'body_too_large';
+      const ending = isRefused ? imports.discard(made.id, owner) : imports.finish(made.id, owner, 'failed', 'interrupted');
+      await ending.catch(() => {}); // then it is given up when its lease is over
       throw error;
     } finally {
       clearInterval(renewing);
@@ -203,5 +211,7 @@ async function* pages<R extends { line: number }>(read: (after: number) => Promi
     after = page.at(-1)!.line;
   }
 }
+
+const unknown = (slug: string) => new Problem('segment_not_found', `There is no segment ${slug}.`);
 
 export const isImportId = (text: string): boolean => /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(text);

@@ -190,6 +190,14 @@ export function importsStore({ pool }: Database) {
         return rows[0] ? toImport(rows[0]) : null;
       }),
 
+    /** Leaves no trace of one that its owner is receiving still. */
+    discard: (id: string, owner: string): Promise<void> =>
+      inPooledTransaction(pool, async (client) => {
+        const text = `delete from imports where import_id = $1 and owner = $2 and state = 'receiving'`;
+        const { rowCount } = await client.query({ name: 'imports.discard', text, values: [id, owner] });
+        if (rowCount! > 0) await client.query(`drop table if exists ${stagingTable(id)}`);
+      }),
+
     /** The statistics that plans are made by, after a large import. */
     async analyze(): Promise<void> {
       await pool.query('analyze users, memberships');

@@ -140,6 +140,26 @@ test('a link that was changed, is of a report, or names no living key, is refuse
   assert.deepEqual([head.status, head.text], [200, '']);
 });
 
+test('opening it counts as a read of its key, together with the others, and of no other key', async () => {
+  const { app, another, keys } = await startApp({ limits: { readsPerSecond: 1 } });
+  const elsewhere = await another(); // which counts for itself
+  const linkOf = async (key: string) => {
+    const asked = { context: { targetingKey: '9' } };
+    const { body } = await elsewhere('POST', flags, asked, { authorization: `Bearer ${key}` });
+    return new URL(body.eventStreams[0].url as string).pathname;
+  };
+  const [link, ofAnother] = [await linkOf(keys.evaluate), await linkOf(keys.read)];
+  const begunAt = performance.now();
+  const opened = (url: string) => app.inject({ method: 'HEAD', url });
+  const read = () => app.inject({ url: '/v1/key', headers: { authorization: `Bearer ${keys.evaluate}` } });
+  const answers = await Promise.all(Array.from({ length: 20 }, (_, i) => (i % 2 ? opened(link) : read())));
+  const letIn = answers.filter(({ statusCode }) => statusCode === 200).length;
+  assert.ok(letIn >= 1 && letIn <= 1 + (performance.now() - begunAt) / 1000, `${letIn}`);
+  for (const { statusCode: status, headers } of answers)
+    if (status !== 200) assert.deepEqual([status, headers['retry-after']], [429, '1']);
+  assert.equal((await opened(ofAnother)).statusCode, 200);
+});
+
 test('ends when the process stops', async () => {
   const stream = await follow('8');
   await app.close();

@@ -194,6 +194,41 @@ test('where nothing answers, what was last known will do if asked for, with its 
   assert.equal(sent.length, 3);
 });
 
+test('what was last known stands for the revision that it was asked with, not for the one that came with it', async () => {
+  // As a process does that has heard of another user's change, and not yet of one before it of user 1.
+  const answer = () => Response.json({ users: [{ segments: ['OLD'] }, { segments: [] }], as_of: '', revision: '50' });
+  let answering: () => Response | Promise<Response> = answer;
+  const client = createClient({
+    url,
+    key: 'k',
+    retries: 0,
+    lastKnown: { maxAgeSeconds: 60 },
+    fetch: async (_, init) => (init?.method === 'PATCH' ? Response.json({ revision: '40' }) : answering()),
+  });
+  const isKept = async (query: object) => {
+    answering = unavailable;
+    const kept = await client.segmentsOf('1', query).catch(() => undefined);
+    answering = answer;
+    return kept?.is_last_known === true;
+  };
+  await client.lookup(['1', '2']);
+  assert.deepEqual([await isKept({}), await isKept({ min_revision: '40' })], [true, false]);
+  await client.lookup(['1', '2'], { min_revision: '40' });
+  assert.deepEqual([await isKept({ min_revision: '40' }), await isKept({ min_revision: '41' })], [true, false]);
+
+  const asking = client.lookup(['1', '2']); // sent before the change is acknowledged, answered after
+  let release!: (response: Response) => void;
+  answering = () => new Promise((resolve) => (release = resolve));
+  await new Promise((resolve) => setImmediate(resolve));
+  await client.change('1', { add: ['A'] });
+  release(answer());
+  await asking;
+  assert.equal(await isKept({}), false, 'what may lack the own change');
+  answering = answer;
+  await client.lookup(['1', '2'], { last_revision: true, min_revision: '60' });
+  assert.deepEqual([await isKept({}), await isKept({ min_revision: '60' })], [true, false], 'which was not asked for');
+});
+
 test('a refusal is no silence: what was last known is not given then', async () => {
   let status = 200;
   const { fetch } = recordingFetch(() =>
