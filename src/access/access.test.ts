@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
 import { type Answer, startApp } from '../../test/support/app.ts';
-import { openAgain } from '../../test/support/database.ts';
+import { cloneDatabase, openAgain } from '../../test/support/database.ts';
 import { until } from '../../test/support/service.ts';
 import { newKey, type Scope, scopes, sha256Of } from './key.ts';
 import { keysStore } from './keys.store.ts';
@@ -209,4 +209,18 @@ test('the page of the document needs no key', async () => {
     const { statusCode } = await app.inject({ url });
     assert.ok(statusCode === 200 || statusCode === 302, `${url}: ${statusCode}`);
   }
+});
+
+test('the first key goes into an empty table alone, and is known again after an answer that was lost', async () => {
+  const store = keysStore(openAgain(await cloneDatabase()));
+  const [key, other] = ['first', 'other'].map(sha256Of) as [string, string];
+  const admin = { name: 'admin', scope: 'admin' } as const;
+  assert.equal(await store.insertFirst(admin, key), true);
+  assert.equal(await store.insertFirst(admin, key), true);
+  assert.equal(await store.insertFirst(admin, other), false);
+  assert.equal(await store.insertFirst({ ...admin, name: 'second' }, other), false);
+  assert.deepEqual(
+    (await store.list()).map(({ name }) => name),
+    ['admin'],
+  );
 });

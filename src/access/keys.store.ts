@@ -93,12 +93,16 @@ export function keysStore({ pool, clock }: Database) {
       }
     },
 
-    /** Only into an empty table. Of several processes that try at once with one name the primary key lets one succeed. */
+    /**
+     * Only into an empty table. Of several processes that try at once with one name the primary key lets one succeed. True
+     * too where this very key is there already, as after a try whose answer was lost.
+     */
     async insertFirst({ name, scope }: Key, sha256: string): Promise<boolean> {
-      const { rowCount } = await pool.query(
+      await pool.query(
         `insert into api_keys (name, sha256, scope) select $1, $2, $3 where not exists (select from api_keys) on conflict do nothing`,
         [name, bytes(sha256), scope],
       );
+      const { rowCount } = await pool.query(`select from api_keys where name = $1 and sha256 = $2`, [name, bytes(sha256)]);
       return rowCount === 1;
     },
 

@@ -41,15 +41,28 @@ export async function connect(config: Config, role: 'serve' | 'join', log: (line
   }
 }
 
-async function waitForAnswer({ pool }: Database, limitSeconds: number, log: (line: string) => void) {
+/** The first answer of all: a server that refuses us will not take us later either. */
+async function waitForAnswer({ pool }: Database, limitSeconds: number, log: (line: string) => void): Promise<void> {
+  try {
+    await untilAnswered(() => pool.query('select 1'), limitSeconds, log);
+  } catch (error) {
+    if (error instanceof CommandError) throw error;
+    throw new CommandError(`The database refused: ${reasonOf(error)}.`, { cause: error });
+  }
+}
+
+/**
+ * Asks again, with a line a try, while the database does not answer: what may be done twice. It gives up after so many
+ * seconds with a `CommandError`; other failures are thrown as they are.
+ */
+export async function untilAnswered<T>(ask: () => Promise<T>, limitSeconds: number, log: (line: string) => void): Promise<T> {
   const giveUpAt = performance.now() + limitSeconds * 1000;
   for (let attempt = 1; ; attempt++) {
     try {
-      await pool.query('select 1');
-      return;
+      return await ask();
     } catch (error) {
+      if (!failureOf(error)) throw error;
       const reason = reasonOf(error);
-      if (!failureOf(error)) throw new CommandError(`The database refused: ${reason}.`, { cause: error });
       const leftMs = giveUpAt - performance.now();
       if (leftMs <= 0) {
         throw new CommandError(`The database did not answer within ${limitSeconds} s: ${reason}. Is DATABASE_URL right?`, {

@@ -3,13 +3,13 @@ import { createSecureContext } from 'node:tls';
 import closeWithGrace from 'close-with-grace';
 import pino from 'pino';
 import { newKey, sha256Of } from '../access/key.ts';
-import { type KeysStore, keysStore } from '../access/keys.store.ts';
+import { keysStore } from '../access/keys.store.ts';
 import { type App, buildApp } from '../app.ts';
 import { type Config, listOf, readConfig } from '../config.ts';
 import { migrate } from '../db/migrate.ts';
 import { findOrMakeSecret } from '../history/secrets.store.ts';
 import { findObstacles } from '../operating/readiness.store.ts';
-import { CommandError, connect, type Connected } from './connect.ts';
+import { CommandError, connect, type Connected, untilAnswered } from './connect.ts';
 import { readPage } from './page.ts';
 
 /** What requests under way may take when the service stops, before they are cut. */
@@ -39,13 +39,18 @@ export async function serve(): Promise<void> {
     },
   );
   try {
-    connected = await connect(config, 'serve', (line) => logger.info(line));
+    const log = (line: string) => logger.info(line);
+    connected = await connect(config, 'serve', log);
     const { database } = connected;
-    for (const { name } of await migrate(database.pool)) logger.info(`migrated: ${name}`);
-    const obstacles = await findObstacles(database);
+    // It may go away at any step, as where both are started anew.
+    const steadily = <T>(step: () => Promise<T>) => untilAnswered(step, config.DATABASE_WAIT_SECONDS, log);
+    for (const { name } of await steadily(() => migrate(database.pool))) logger.info(`migrated: ${name}`);
+    const obstacles = await steadily(() => findObstacles(database));
     if (obstacles.length > 0) throw new CommandError(`The database cannot be used: ${obstacles.join('; ')}.`);
 
-    const secret = config.LINK_SECRET ? Buffer.from(config.LINK_SECRET) : await findOrMakeSecret(database, 'links');
+    const secret = config.LINK_SECRET
+      ? Buffer.from(config.LINK_SECRET)
+      : await steadily(() => findOrMakeSecret(database, 'links'));
     const links = { secret, ttlSeconds: config.LINK_TTL_SECONDS, publicUrl: config.PUBLIC_URL?.replace(/\/+$/, '') ?? null };
     const reading = {
       cache: config.CACHE,
@@ -79,7 +84,9 @@ export async function serve(): Promise<void> {
       page,
     });
     const address = await listen(app, config);
-    await makeFirstKey(keysStore(database), config, address);
+    const first = config.ADMIN_KEY ?? newKey();
+    const isMade = await steadily(() => keysStore(database).insertFirst({ name: 'admin', scope: 'admin' }, sha256Of(first)));
+    if (isMade && !config.ADMIN_KEY) tellFirstKey(first, address);
     logger.info(`segmentd is ready on ${address}`);
   } catch (error) {
     stopping.uninstall();
@@ -121,11 +128,8 @@ async function listen(app: App, { HOST, PORT }: Config): Promise<string> {
   }
 }
 
-/** On the very first start somebody must be able to come in: one admin key, shown this once, or the one in `ADMIN_KEY`. */
-async function makeFirstKey(keys: KeysStore, { ADMIN_KEY }: Config, address: string) {
-  const key = ADMIN_KEY ?? newKey();
-  const isMade = await keys.insertFirst({ name: 'admin', scope: 'admin' }, sha256Of(key));
-  if (!isMade || ADMIN_KEY) return;
+/** On the very first start somebody must be able to come in: by the key in `ADMIN_KEY`, or by this one, shown this once. */
+function tellFirstKey(key: string, address: string): void {
   process.stdout.write(
     `\nThis is the first start, so here is the first key, "admin". It is shown this once:\n\n  ${key}\n\nTry it:\n\n` +
       `  curl -s ${address}/v1/segments -H 'Authorization: Bearer ${key}'\n\n`,

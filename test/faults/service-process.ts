@@ -35,7 +35,8 @@ export async function openService(atEnd: (end: () => Promise<void>) => void, { n
   /** Why it stopped, if it said so. */
   const lastWords = () => {
     const lines = readFileSync(logPath, 'utf8').trim().split('\n');
-    return (lines.findLast((line) => line.includes('"stopping')) ?? lines.at(-1)!).slice(0, 3_000);
+    const at = lines.findLastIndex((line) => line.includes('"stopping') || line.startsWith('segmentd'));
+    return lines.slice(at).join('\n').slice(0, 3_000);
   };
 
   const isUp = async () => {

@@ -192,6 +192,29 @@ test('a database that is not up is waited for with a line a try, and not for eve
   assert.match(output(), /did not answer within 2 s: .*ECONNREFUSED/);
 });
 
+test('a database that goes away in the middle of a start is waited for too, and the first key is told once', async () => {
+  const { url, pool } = await cloneDatabase();
+  const holders = [];
+  for (const table of ['secrets', 'api_keys']) {
+    const holder = await pool.connect();
+    await holder.query(`begin; lock table ${table} in access exclusive mode`);
+    holders.push(holder);
+  }
+  const { output } = runMain(['serve'], { PORT: '0', DATABASE_URL: url });
+  for (const [i, holder] of holders.entries()) {
+    await until(async () => (await waiting(pool)) === 1, 'the start to wait for the table', 60_000);
+    await pool.query(`select pg_terminate_backend(pid) from pg_stat_activity
+      where datname = current_database() and wait_event_type = 'Lock'`);
+    await until(() => output().split('waiting for the database').length > i + 1, 'it to wait for the database');
+    await holder.query('commit');
+    holder.release();
+  }
+  await until(() => output().includes('segmentd is ready on'), 'the service to be ready', 60_000);
+  const [, key, address] = /^ {2}(sgd_\S+)$[^]*curl -s (http:\S+)\/v1/m.exec(output())!;
+  assert.equal(output().split('here is the first key').length, 2);
+  assert.equal((await fetch(`${address}/v1/segments`, { headers: { authorization: `Bearer ${key}` } })).status, 200);
+});
+
 test('the first start makes an admin key and prints it once with a line to paste', async () => {
   const { url } = await cloneDatabase();
   const first = await startService({ DATABASE_URL: url, ADMIN_KEY: '' });
