@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
-import { test } from 'node:test';
+import { afterEach, test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Page } from 'playwright-core';
 import { newKey, sha256Of } from '../../src/access/key.ts';
@@ -24,6 +24,8 @@ let service = await start();
 for (const [scope, key] of Object.entries(keys))
   await keysStore(database).insert({ name: `${scope}r`, scope: scope as keyof typeof keys }, sha256Of(key));
 const browser = skip ? null : await startBrowser();
+// A tab goes on following and drawing as long as it is open.
+afterEach(() => Promise.all(browser?.contexts().map((context) => context.close()) ?? []));
 
 function start(): Promise<Service> {
   return startService({ DATABASE_URL: database.url, PORT: String(port) });
