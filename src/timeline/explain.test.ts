@@ -48,6 +48,11 @@ test('removed: by who took the user out', () => {
   assert.deepEqual(why(facts, 25), 'out, removed by cyd, since 20, until 30');
 });
 
+test('stays are looked at by their start, in whatever order they lie', () => {
+  const facts = withStays(told(created(0, 'A')), stay(30, Infinity, { begunBy: 'cyd' }), stay(10, 20));
+  assert.deepEqual(why(facts, 40), 'in, added by cyd, since 30, until never');
+});
+
 test('removed: who was in by hand for a millisecond too', () => {
   const past = stay(10, 10.001, { endedCause: 'request', endedBy: 'bob' });
   assert.deepEqual(explain(withStays(told(created(0, 'A')), past), 'A', 20 * second)!.because, 'removed');

@@ -41,7 +41,9 @@ test('of a slug its lives in the period count, and those in a group with them', 
   assert.deepEqual(reach(20, 40, 'E'), { takes: '', segmentIds: [5], isEverybody: false });
 });
 
-test('what is narrowed is of the same version', () => {
+test('the definitions are those of the segments that count, of all where no slug is asked for; of the same version', () => {
+  const of = (slug?: string) => slugs(reachOf(definitions, 20 * second, 40 * second, slug).definitions.segments);
+  assert.deepEqual([of(), of('B'), of('C')], ['ABCDEA', 'B', 'CD']);
   const { version, revision } = reachOf(definitions, 0, second, 'B').definitions;
   assert.deepEqual([version, revision], [definitions.version, definitions.revision]);
 });
