@@ -31,6 +31,20 @@ test('what stands is told by slug, memberships and exclusions alike, with who se
   assert.deepEqual(standing(facts, 40), ['A: in from 30 to 50 by cyd', 'B: kept out from 10 to Infinity by bob']);
 });
 
+test('segments come by their slugs', () => {
+  const facts = told(created(0, 'B'), created(1, 'C'), created(2, 'A'), added(10, 'B'), added(11, 'C'), added(12, 'A'));
+  assert.deepEqual(
+    toldStays(facts, 20 * second, false).map(({ slug }) => slug),
+    ['A', 'B', 'C'],
+  );
+});
+
+test('of one segment they are told by their start, in whatever order they lie', () => {
+  const facts = withStays(told(created(0, 'A')), stay(60, 70), stay(10, 40), stay(45, 50));
+  const starts = toldStays(facts, 20 * second, false).map(({ startsAt }) => startsAt / second);
+  assert.deepEqual(starts, [10, 45, 60]);
+});
+
 test('what has ended is told with who ended it and why', () => {
   const facts = told(
     created(0, 'A'),

@@ -45,7 +45,8 @@ export const targets: readonly Target[] = [
     stages: [
       { tests: inRollout('bucket.test murmur3.test ranges.test') },
       { tests: ['src/rollout/taking.test.ts'] },
-      { tests: ['src/rollout/uniformity.test.ts', 'test/rollout-document.test.ts'] },
+      { tests: ['src/rollout/uniformity.test.ts'] },
+      onDatabase('test/rollout-document.test.ts'),
       agreement(20_000),
       onDatabase('src/segments/*.test.ts'),
     ],
