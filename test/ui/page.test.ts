@@ -50,6 +50,16 @@ async function open(hash: string, key = keys.write): Promise<Page & { complaints
   return page;
 }
 
+/** Requests to such addresses wait, until the function that comes back is called. */
+async function holdUp(page: Page, address: string): Promise<() => void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  await page.route(address, async (route) => {
+    await promise;
+    await route.continue();
+  });
+  return resolve;
+}
+
 const sees = (page: Page, text: string | RegExp) => page.getByText(text).first().waitFor();
 
 test(
@@ -202,28 +212,20 @@ test('an end that is typed in part is not taken for none', { skip }, async () =>
 test('what is typed while an answer is waited for stays', { skip }, async () => {
   await send('POST', '/v1/segments', { slug: 'FIRST' });
   const page = await open('#/users/16');
-  const answer = Promise.withResolvers<void>();
-  await page.route('**/v1/users/16/segments', async (route) => {
-    await answer.promise;
-    await route.continue();
-  });
+  const letThrough = await holdUp(page, '**/v1/users/16/segments');
   const change = page.getByRole('region', { name: 'Add or remove' });
   const slug = change.getByLabel('Segment', { exact: true });
   await slug.fill('FIRST');
   await change.getByRole('button', { name: 'Add', exact: true }).click();
   await slug.fill('SECOND');
-  answer.resolve();
+  letThrough();
   await sees(page, 'Added to FIRST.');
   assert.equal(await slug.inputValue(), 'SECOND');
 });
 
 test('who has gone elsewhere is not led away by a late answer', { skip }, async () => {
   const page = await open('#/segments');
-  const answer = Promise.withResolvers<void>();
-  await page.route('**/v1/segments', async (route) => {
-    await answer.promise;
-    await route.continue();
-  });
+  const letThrough = await holdUp(page, '**/v1/segments');
   await page.getByRole('button', { name: 'New segment' }).click();
   await page.getByRole('dialog').getByLabel('Slug').fill('SLOWLY');
   await page.getByRole('button', { name: 'Create' }).click();
@@ -232,7 +234,7 @@ test('who has gone elsewhere is not led away by a late answer', { skip }, async 
   const slug = page.getByRole('region', { name: 'Add or remove' }).getByLabel('Segment', { exact: true });
   await slug.fill('TYPED');
   const made = page.waitForResponse('**/v1/segments');
-  answer.resolve();
+  letThrough();
   assert.equal((await made).status(), 201);
   await page.evaluate('new Promise((resolve) => setTimeout(() => requestAnimationFrame(resolve)))'); // so that it has been dealt with
   assert.equal(await slug.inputValue(), 'TYPED');
@@ -269,11 +271,7 @@ test('what is asked for more often than it is answered is shown all the same', {
 test('that there is no such segment is said only of what was looked for', { skip }, async () => {
   await send('POST', '/v1/segments', { slug: 'LOOKED_FOR' });
   const page = await open('#/segments');
-  const answer = Promise.withResolvers<void>();
-  await page.route('**/v1/segments?prefix=LOOKED*', async (route) => {
-    await answer.promise;
-    await route.continue();
-  });
+  const letThrough = await holdUp(page, '**/v1/segments?prefix=LOOKED*');
   await page.getByRole('searchbox').fill('NOBODY');
   const none = page.locator('.empty code');
   await none.waitFor();
@@ -281,7 +279,7 @@ test('that there is no such segment is said only of what was looked for', { skip
   await page.getByRole('searchbox').fill('LOOKED');
   await asked;
   assert.equal(await none.innerText(), 'NOBODY');
-  answer.resolve();
+  letThrough();
   await page.getByRole('link', { name: 'LOOKED_FOR' }).waitFor();
 });
 
