@@ -87,7 +87,7 @@ describe('the SDK for browsers', { skip: noChromium }, async () => {
   test('its stream ends with its key, which is then refused', async () => {
     const { key } = (await as('admin')('POST', '/v1/keys', { name: 'page', scope: 'evaluate' })).body;
     const { page, statuses, streams } = await open({ user: '4' }, key);
-    await until(() => streams.length === 1, 'the stream', 30_000);
+    await until(() => streams.length > 0, 'the stream', 30_000);
     await as('admin')('DELETE', '/v1/keys/page');
     await until(() => statuses.includes(401), 'the key to be refused', 30_000);
     await page.close();
