@@ -1,7 +1,7 @@
 import { createGunzip } from 'node:zlib';
 import { pipeline, type Readable } from 'node:stream';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import { Problem } from './problem.ts';
+import { BrokenOff, Problem } from './problem.ts';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -55,7 +55,7 @@ export async function* bytesOf(request: FastifyRequest, stallMs: number): AsyncG
   } catch (error) {
     if (error instanceof Error && 'code' in error && String(error.code).startsWith('Z_'))
       throw new Problem('invalid_request', 'The body is no gzip, or is cut short.', { cause: error });
-    if (!request.raw.complete) throw new Problem('invalid_request', 'The file broke off.', { cause: error });
+    if (!request.raw.complete) throw new BrokenOff(error);
     throw error;
   } finally {
     clearTimeout(watchdog);

@@ -75,6 +75,13 @@ export class Problem extends Error {
   }
 }
 
+/** The sender went away before the end of the file, so nobody hears this. */
+export class BrokenOff extends Problem {
+  constructor(cause: unknown) {
+    super('invalid_request', 'The file broke off.', { cause });
+  }
+}
+
 /** A request with one thing wrong. */
 export const invalid = (path: string, message: string): Problem =>
   new Problem('invalid_request', path === '' ? message : `${path} ${message}`, { faults: [{ path, message }] });

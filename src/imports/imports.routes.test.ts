@@ -154,6 +154,11 @@ test('what makes no sense is refused, and changes nothing', async () => {
     [await send('operation=remove&replace_in_group=true'), 400, 'invalid_request'],
     [await send('operation=add', { 'idempotency-key': '' }), 400, 'invalid_request'],
     [await send('operation=add', { 'content-encoding': 'gzip' }), 400, 'invalid_request'],
+    [
+      await send('operation=add', { 'content-encoding': 'gzip' }, gzipSync('a\n'.repeat(99)).subarray(0, -9)),
+      400,
+      'invalid_request',
+    ],
     [await send('operation=add', { 'content-encoding': 'br' }), 415, 'unsupported_media_type'],
     [await send('operation=add', { 'content-type': 'application/json' }), 415, 'unsupported_media_type'],
     [await send('operation=add', { 'content-type': 'text/csv; charset=utf-16' }), 415, 'unsupported_media_type'],
@@ -162,11 +167,19 @@ test('what makes no sense is refused, and changes nothing', async () => {
       404,
       'segment_not_found',
     ],
+    [
+      await call('POST', '/v1/segments/NOWHERE/imports?operation=add&ttl_seconds=99999999999999', 'a', {
+        'content-type': 'text/csv',
+      }),
+      400,
+      'invalid_request',
+    ],
     [await call('GET', '/v1/imports/1'), 404, 'import_not_found'],
   ] as const) {
     assert.deepEqual([answer.status, answer.body.code], [status, code], answer.text);
   }
   assert.equal((await call('GET', '/v1/segments/N')).body.members, 0);
+  assert.deepEqual((await call('GET', '/v1/imports?segment=N')).body.imports, []);
 });
 
 test('a file that is too large is refused with the limit and its size, before it is read or on the way, and leaves no trace', async () => {

@@ -1,4 +1,4 @@
-import { Problem, invalid } from '../http/problem.ts';
+import { BrokenOff, Problem, invalid, problems } from '../http/problem.ts';
 import type { DefinitionsStore } from '../segments/definitions.store.ts';
 import { livingOf } from '../timeline/definitions.ts';
 import { lastMoment } from '../timeline/facts.ts';
@@ -118,15 +118,15 @@ export function importsService(parts: {
 
   const receive = async (wanted: WantedImport, body: AsyncIterable<Buffer>): Promise<ShownImport> => {
     const { slug, operation, ttlSeconds, replaceInGroup, format, idempotencyKey: key, by } = wanted;
+    const latestSeconds = Math.floor((lastMoment - clock.now()) / 1000) - 1;
+    if (ttlSeconds !== null && ttlSeconds > latestSeconds)
+      throw invalid('ttl_seconds', `must end within the year 9999, so be at most ${latestSeconds}; got ${ttlSeconds}.`);
     const segment = livingOf(await definitions.current(), slug);
     const kept = key === null ? null : await imports.findKey(by, key);
     // A repeat is one of the segment that bore the slug then, whatever became of it since.
     const before = kept && (await find(kept.importId));
     const segmentId = before?.slug === slug ? before.segmentId : segment?.id;
     if (segmentId === undefined) throw unknown(slug);
-    const latestSeconds = Math.floor((lastMoment - clock.now()) / 1000) - 1;
-    if (ttlSeconds !== null && ttlSeconds > latestSeconds)
-      throw invalid('ttl_seconds', `must end within the year 9999, so be at most ${latestSeconds}; got ${ttlSeconds}.`);
 
     const hash = fingerprint([segmentId, operation, ttlSeconds, replaceInGroup, format]);
     const file = measured(body, hash);
@@ -149,7 +149,7 @@ export function importsService(parts: {
       return await find(made.id);
     } catch (error) {
       // Whoever is refused hears of it; of a file that broke off the record tells.
-      const isRefused = error instanceof Problem && error.code === 'body_too_large';
+      const isRefused = error instanceof Problem && problems[error.code][0] < 500 && !(error instanceof BrokenOff);
       const ending = isRefused ? imports.discard(made.id, owner) : imports.finish(made.id, owner, 'failed', 'interrupted');
       await ending.catch(() => {}); // then it is given up when its lease is over
       throw error;
