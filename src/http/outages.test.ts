@@ -130,16 +130,24 @@ test('a moment that a write may still land in is refused after a second, and wha
 });
 
 test('a database whose clock is behind its own history takes no change, and says so', async () => {
-  const { rows } = await database.pool.query<{ last_value: number }>('select last_value from settled');
-  await database.pool.query(`select setval('settled', (extract(epoch from clock_timestamp()) * 1000000)::bigint + 3600000000)`);
-  for (const [method, path, body] of [
-    ['PATCH', '/v1/users/1/segments', { remove: [slug] }],
-    ['DELETE', `/v1/segments/${slug}`],
+  const { rows } = await database.pool.query<{ settled: number; revision: number }>(
+    'select s.last_value as settled, d.revision from settled s, definitions d',
+  );
+  const ahead = `(extract(epoch from clock_timestamp()) * 1000000)::bigint + 3600000000`;
+  for (const [setAhead, setBack] of [
+    [`select setval('settled', ${ahead})`, `select setval('settled', ${rows[0]!.settled})`],
+    [`update definitions set revision = ${ahead}`, `update definitions set revision = ${rows[0]!.revision}`],
   ] as const) {
-    const answer = await call(method, path, body);
-    assert.deepEqual([answer.status, answer.body.code, answer.headers['retry-after']], [503, 'clock_behind', '5']);
+    await database.pool.query(setAhead);
+    for (const [method, path, body] of [
+      ['PATCH', '/v1/users/1/segments', { remove: [slug] }],
+      ['DELETE', `/v1/segments/${slug}`],
+    ] as const) {
+      const answer = await call(method, path, body);
+      assert.deepEqual([answer.status, answer.body.code, answer.headers['retry-after']], [503, 'clock_behind', '5'], setAhead);
+    }
+    await database.pool.query(setBack);
   }
-  await database.pool.query(`select setval('settled', $1)`, [rows[0]!.last_value]);
   assert.deepEqual((await call('GET', '/v1/users/1/segments')).body.segments, [slug]);
 });
 

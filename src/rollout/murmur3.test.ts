@@ -33,7 +33,7 @@ test('gives the published hashes of MurmurHash3 x86 32 with seed 0', () => {
 
 test('agrees with a published implementation at every length from 0 to 40, ASCII or not', () => {
   for (let length = 0; length <= 40; length++) {
-    for (const letters of ['abcdefghij', 'zÿ', 'аб', '日本', '🌈', 'a\u{7f}\u{80}', 'ab𝒜é']) {
+    for (const letters of ['abcdefghij', 'zÿ', 'аб', '日本', '🌈', 'a\u{7f}\u{80}', '\u{80}', 'ab𝒜é']) {
       const text = letters.repeat(40).slice(0, length); // may cut a surrogate pair in two
       assert.equal(murmur3(text), oracle(text), JSON.stringify(text));
     }

@@ -80,6 +80,35 @@ describe('examples', () => {
     ]);
   });
 
+  test('until its own lowering a segment keeps what others have reserved for then, after what nobody has', () => {
+    const { share, rangesOf } = ring();
+    assert.ok(share('A', { at: 1, buckets: 8000 }) && share('A', { at: 10, buckets: 2000 }));
+    assert.ok(share('B', { at: 10, buckets: 3000 }));
+    assert.ok(share('A', { at: 5, buckets: 7000 }));
+    assert.deepEqual(rangesOf('A', 5), [
+      [0, 4000],
+      [5000, 8000],
+    ]);
+    assert.deepEqual([rangesOf('A', 10), rangesOf('B', 10)], [[[0, 2000]], [[2000, 5000]]]);
+  });
+
+  test('a later share that cannot have what was planned, since others have it before, gives back what was taken last', () => {
+    const list = (...ranges: Ranges): Ranges => ranges;
+    const own: Holding[] = [
+      { startsAt: 18, endsAt: 51, ranges: [[9000, 9100]] },
+      { startsAt: 51, endsAt: 60, ranges: list([2000, 2500], [3000, 4900], [9000, 9100]) },
+      { startsAt: 60, endsAt: Infinity, ranges: list([2000, 2500], [3000, 3100]) }, // another one's plan was in the way of 9000
+    ];
+    const other: Holding[] = [{ startsAt: 27, endsAt: 43, ranges: [[2500, 6500]] }];
+    assert.deepEqual(planShares(own, [other], { at: 28, buckets: 3500 }), {
+      holdings: [
+        { startsAt: 28, ranges: list([0, 2500], [6500, 7400], [9000, 9100]) },
+        { startsAt: 51, ranges: list([0, 1900], [2000, 2500], [9000, 9100]) },
+        { startsAt: 60, ranges: list([2000, 2500], [9000, 9100]) },
+      ],
+    });
+  });
+
   test('a lowering that others count on is not taken back', () => {
     const { share, segments } = ring();
     assert.ok(share('A', { at: 1, buckets: 8000 }) && share('A', { at: 10, buckets: 2000 }));

@@ -102,7 +102,7 @@ function take(held: Flags, plans: readonly Ranges[], claimed: Flags, count: numb
 function keep(held: Flags, next: Ranges | undefined, claimed: Flags, takenAt: Float64Array, count: number): Flags {
   const isNext = flagged(next ?? noBuckets);
   const all = Array.from(held.keys()).filter((bucket) => held[bucket]);
-  all.sort((a, b) => isNext[b]! - isNext[a]! || claimed[a]! - claimed[b]! || takenAt[a]! - takenAt[b]! || a - b);
+  all.sort((a, b) => isNext[b]! - isNext[a]! || claimed[a]! - claimed[b]! || takenAt[a]! - takenAt[b]!); // else by bucket
   const chosen = new Uint8Array(bucketCount);
   for (const bucket of all.slice(0, count)) chosen[bucket] = 1;
   return chosen;

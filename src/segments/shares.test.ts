@@ -25,7 +25,7 @@ const segment = (id: number, slug: string, rollouts: Rollout[], more: Partial<Se
   ...more,
 });
 
-const a = segment(1, 'A', rows([0, [[0, 1000]]], [50, [[0, 3000]]]));
+const a = segment(1, 'A', rows([0, [[0, 1000]]], [50, [[0, 3000]], 'cleo']));
 const b = segment(2, 'B', rows([0, [[3000, 6000]]]));
 const byBob = { now: 20, by: 'bob' };
 
@@ -38,7 +38,7 @@ test('a share from now on is by who asked for it; what is planned keeps who plan
   const { rows: made } = fits(reshare(a, [b], { at: 20, buckets: 2000 }, byBob));
   assert.deepEqual(made, [
     { startsAt: 20, ranges: [[0, 2000]], changedBy: 'bob' },
-    { startsAt: 50, ranges: [[0, 3000]], changedBy: 'ann' },
+    { startsAt: 50, ranges: [[0, 3000]], changedBy: 'cleo' },
   ]);
 });
 
@@ -57,19 +57,22 @@ test('a share of now is good until the next plan in the group, and one to come u
   assert.equal(goodUntil(null, [a, b], 20), 50, 'also for a new segment');
   assert.equal(goodUntil(b, [], 20), Infinity);
   assert.equal(goodUntil(a, [b], 70), 70);
+  const at50 = reshare(b, [a], { at: 50, buckets: 100 }, { now: 50, by: 'bob' });
+  assert.equal(fits(at50).goodUntil, Infinity, 'what begins at the moment itself has come');
 });
 
 test('where it does not fit, it tells what nobody has from then on and who has the rest, by slug', () => {
-  const c = segment(3, 'C', rows([0, []]));
+  const c = segment(3, 'C', rows([0, [[6500, 6550]]]));
   const d = segment(4, 'D', rows([0, [[6000, 6500]]], [10, []]));
-  assert.deepEqual(reshare(b, [d, c, a], { at: 20, buckets: 7001 }, byBob), {
-    free: 40,
+  assert.deepEqual(reshare(b, [d, c, a], { at: 20, buckets: 6951 }, byBob), {
+    free: 39.5,
     holders: [
       { slug: 'A', percent: 30 },
       { slug: 'B', percent: 30 },
+      { slug: 'C', percent: 0.5 },
     ],
   });
-  fits(reshare(b, [d, c, a], { at: 20, buckets: 7000 }, byBob));
+  fits(reshare(b, [d, c, a], { at: 20, buckets: 6950 }, byBob));
 });
 
 test('mates are the other living segments of the group', () => {

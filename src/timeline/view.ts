@@ -31,9 +31,9 @@ export function viewAt(definitions: Definitions, moment: Moment): View {
     if (change > moment) until = Math.min(until, change);
     else from = Math.max(from, change);
   };
-  const lastId = definitions.segments.reduce((last, { id }) => Math.max(last, id), 0);
-  const slugs: (string | undefined)[] = Array.from({ length: lastId + 1 });
-  const groups: (string | undefined)[] = Array.from({ length: lastId + 1 });
+  const length = definitions.segments.reduce((least, { id }) => Math.max(least, id + 1), 0);
+  const slugs: (string | undefined)[] = Array.from({ length });
+  const groups: (string | undefined)[] = Array.from({ length });
   const rollouts: LivingRollout[] = [];
   for (const segment of definitions.segments) {
     for (const change of momentsOf(segment)) bound(change);
@@ -44,8 +44,8 @@ export function viewAt(definitions: Definitions, moment: Moment): View {
     const ranges = rolloutAt(segment, moment)?.ranges;
     if (ranges && ranges.length > 0) rollouts.push({ id, slug, salt, group, ranges });
   }
-  rollouts.sort((a, b) => (a.salt < b.salt ? -1 : a.salt > b.salt ? 1 : 0));
-  return { definitions, from, until, slugs, groups, rollouts };
+  const bySalt = Map.groupBy(rollouts, ({ salt }) => salt);
+  return { definitions, from, until, slugs, groups, rollouts: [...bySalt.values()].flat() };
 }
 
 /** The view for a moment, the one given where it still holds. */

@@ -2,6 +2,24 @@ import { type Mutant, mutantText } from './mutant.ts';
 
 /** Mutants that change nothing that anybody could see, each with the reason, by their files; they are left out of the score. */
 const equivalents: Readonly<Record<string, readonly (readonly [mutant: string, because: string])[]>> = {
+  'src/imports/deciding.ts': [["refused === 'end_not_future' → true", 'only a rule that is broken elsewhere leads past it']],
+  'src/rollout/murmur3.ts': [
+    ['0 → 1    in: let seen = 0', 'it is above 127 by what is or-ed to it alone'],
+    ['- → +    in: for (let i = length - 1', 'beyond its end a text has NaN, which counts as 0 here'],
+    ['seen > 127 → true', 'over the bytes of any text it is the same, more slowly'],
+    ['> → >=    in: if (seen > 127)', 'over the bytes of any text it is the same, more slowly'],
+  ],
+  'src/rollout/taking.ts': [
+    ['< → <=    in: step.count < has', 'to keep all is to take none'],
+    ['< → <=    in: for (let bucket = 0', 'what is written beyond the last bucket is nowhere'],
+    ['1 → 2    in: chosen[bucket] = 1', 'a flag that is not 0 is set'],
+    ['1 → 2    in: for (const bucket of all', 'a flag that is not 0 is set'],
+  ],
+  'src/segments/shares.ts': [
+    ['find → findLast', 'no two percentages of a segment begin at one moment'],
+    ['< → <=    in: .sort((a, b) => (a.slug', 'no two slugs of living segments are equal'],
+    ['1 → 2    in: .sort((a, b) => (a.slug', 'the sign counts'],
+  ],
   'src/timeline/decide.ts': [
     ['groups.size === 0 → false', 'it saves the walk over all segments'],
     ['< → <=    in: .sort((a, b) => (a.slug', 'no two slugs of living segments are equal'],

@@ -2,10 +2,14 @@ import { spawn } from 'node:child_process';
 import { glob, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import pg from 'pg';
 import { randomSource } from '../model/random-history.ts';
+import { urlOf } from '../support/database.ts';
 import { copyProject } from '../support/project-copy.ts';
+import { startTestServer } from '../support/test-server.ts';
 import { equivalentTo } from './equivalents.ts';
 import { type Mutant, mutantText, mutated } from './mutant.ts';
 import { sqlMutants } from './sql-mutants.ts';
@@ -35,7 +39,6 @@ const { values } = parseArgs({
   },
 });
 const print = (line: string) => process.stdout.write(`${line}\n`);
-for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => process.exit(1));
 
 if (values.help) print(help);
 else await runAll();
@@ -44,32 +47,42 @@ async function runAll(): Promise<void> {
   const chosen = targets.filter(({ name }) => values.target === undefined || name === values.target);
   if (chosen.length === 0) throw new Error(`there is no target ${values.target}`);
   const folder = await mkdtemp(join(tmpdir(), 'segmentd-mutants-'));
+  const server = await startTestServer();
+  for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => void server.stop().finally(() => process.exit(1)));
+  const bench = { folder, server: server.connection };
   try {
     await copyProject(folder, ['src', 'test', 'migrations', 'docs', 'package.json']);
     for (const target of chosen) {
       const files = target.files.filter((file) => file.includes(values.file ?? ''));
-      const stages = files.length > 0 ? await timed(folder, target) : [];
-      for (const file of files) await runFile(folder, target, stages, file);
+      const stages = files.length > 0 ? await timed(bench, target) : [];
+      for (const file of files) await runFile(bench, target, stages, file);
     }
   } finally {
+    await server.stop();
     await rm(folder, { recursive: true, force: true });
   }
+}
+
+/** A copy of the project, and the PostgreSQL of its tests. */
+interface Bench {
+  readonly folder: string;
+  readonly server: pg.ClientConfig;
 }
 
 type TimedStage = Stage & { readonly limitMs: number };
 
 /** How long the tests take of the source as it is. */
-async function timed(folder: string, { name, stages }: Target): Promise<TimedStage[]> {
+async function timed(bench: Bench, { name, stages }: Target): Promise<TimedStage[]> {
   const all: TimedStage[] = [];
   for (const stage of stages) {
     const from = performance.now();
-    if (!(await passes(folder, { ...stage, limitMs: 600_000 }))) throw new Error(`${name}: its tests fail as it is`);
+    if (!(await passes(bench, { ...stage, limitMs: 600_000 }))) throw new Error(`${name}: its tests fail as it is`);
     all.push({ ...stage, limitMs: leastPatienceMs + patience * (performance.now() - from) });
   }
   return all;
 }
 
-async function runFile(folder: string, target: Target, stages: readonly TimedStage[], file: string): Promise<void> {
+async function runFile(bench: Bench, target: Target, stages: readonly TimedStage[], file: string): Promise<void> {
   const text = await readFile(join(root, file), 'utf8');
   const all = file.endsWith('.sql') ? sqlMutants(text, target.functions ?? []) : typescriptMutants(file, text);
   const [first = 1, last = first] = values.lines?.split('-').map(Number) ?? [1, Infinity];
@@ -81,12 +94,12 @@ async function runFile(folder: string, target: Target, stages: readonly TimedSta
   const sample = sampled(looked);
   let survivors = 0;
   for (const mutant of sample) {
-    await writeFile(join(folder, file), mutated(text, mutant));
-    if (await isNoticed(folder, stages)) continue;
+    await writeFile(join(bench.folder, file), mutated(text, mutant));
+    if (await isNoticed(bench, stages)) continue;
     survivors++;
     print(`survives  ${file}:${mutantText(text, mutant)}`);
   }
-  await writeFile(join(folder, file), text);
+  await writeFile(join(bench.folder, file), text);
   const score = Math.round((100 * (sample.length - survivors)) / Math.max(sample.length, 1));
   print(`${file}: ${sample.length - survivors} of ${sample.length} noticed (${score} %); ${all.length - looked.length} left out`);
 }
@@ -100,26 +113,47 @@ function sampled(mutants: Mutant[]): Mutant[] {
   return sample.sort((a, b) => a.start - b.start);
 }
 
-async function isNoticed(folder: string, stages: readonly TimedStage[]): Promise<boolean> {
-  for (const stage of stages) if (!(await passes(folder, stage))) return true;
+async function isNoticed(bench: Bench, stages: readonly TimedStage[]): Promise<boolean> {
+  for (const stage of stages) if (!(await passes(bench, stage))) return true;
   return false;
 }
 
-async function passes(folder: string, { tests, env, isOnDatabase = false, limitMs }: TimedStage): Promise<boolean> {
+/** Whether all tests of a stage pass within its limit. The first that fails is enough to know. */
+async function passes({ folder, server }: Bench, { tests, env, isOnDatabase = false, limitMs }: TimedStage): Promise<boolean> {
   const files = await Array.fromAsync(glob([...tests], { cwd: folder }));
   if (files.length === 0) throw new Error(`there is no test ${tests.join(' ')}`);
   const options = isOnDatabase ? ['--test-global-setup=./test/support/global-setup.ts'] : ['--test-isolation=none'];
-  const child = spawn(process.execPath, ['--test', ...options, ...files], {
+  const child = spawn(process.execPath, ['--test', '--test-reporter=tap', ...options, ...files], {
     cwd: folder,
-    env: { NODE_COMPILE_CACHE: join(folder, 'compiled'), ...process.env, ...env },
-    stdio: 'ignore',
+    env: {
+      NODE_COMPILE_CACHE: join(folder, 'compiled'),
+      ...process.env,
+      ...(isOnDatabase && { DATABASE_URL: urlOf(server) }),
+      ...env,
+    },
+    stdio: ['ignore', 'pipe', 'inherit'],
     detached: true,
   });
-  const stopAll = () => process.kill(-child.pid!, 'SIGKILL');
+  const hasEnded = () => child.exitCode !== null || child.signalCode !== null;
+  const stopAll = () => void (hasEnded() || process.kill(-child.pid!, 'SIGKILL'));
   const timer = setTimeout(stopAll, limitMs);
   process.once('exit', stopAll);
+  child.stdout.setEncoding('utf8');
+  createInterface({ input: child.stdout }).on('line', (line) => {
+    if (/^ *not ok/.test(line)) stopAll();
+  });
   const code = await new Promise((resolve) => child.once('exit', resolve));
   clearTimeout(timer);
   process.removeListener('exit', stopAll);
+  if (isOnDatabase) await dropDatabases(server);
   return code === 0;
+}
+
+/** What tests that were stopped have left. */
+async function dropDatabases(server: pg.ClientConfig): Promise<void> {
+  const admin = new pg.Client(server);
+  await admin.connect();
+  const { rows } = await admin.query<{ datname: string }>(`select datname from pg_database where datname like 'test\\_%'`);
+  for (const { datname } of rows) await admin.query(`drop database ${datname} with (force)`);
+  await admin.end();
 }

@@ -20,7 +20,7 @@ const replacements: readonly (readonly [pattern: RegExp, instead: string])[] = [
   [/\bfor update\b[^;\n]*/g, ''],
   [/ for share\b[^;\n]*/g, ''],
   [/\bperform [^;]*;/g, 'null;'],
-  [/\b(?:delete from|update|insert into) [^;]*;/g, 'null;'],
+  [/(?<=^ *)(?:delete from|update|insert into) [^;]*;/gm, 'null;'], // not those within a statement
   [/\braise [^;]*;/g, 'null;'],
 ];
 

@@ -25,6 +25,7 @@ const onDatabase = (...tests: string[]): Stage => ({ tests, isOnDatabase: true }
 
 const writing = [
   onDatabase('src/memberships/memberships.routes.test.ts', 'src/memberships/plans.test.ts', 'src/memberships/gathered.test.ts'),
+  onDatabase('src/http/outages.test.ts', 'src/reading/settled.test.ts'),
   onDatabase('src/memberships/*.test.ts', 'src/db/*.test.ts', 'src/following/*.test.ts', 'test/races/*.test.ts'),
 ];
 
@@ -55,7 +56,7 @@ export const targets: readonly Target[] = [
     name: 'rules',
     files: ['src/memberships/command.ts', 'src/segments/shares.ts', 'src/imports/deciding.ts'],
     stages: [
-      { tests: ['src/memberships/command.test.ts', 'src/segments/shares.test.ts'] },
+      { tests: ['src/memberships/command.test.ts', 'src/segments/shares.test.ts', 'src/imports/deciding.test.ts'] },
       onDatabase('src/memberships/*.test.ts', 'src/segments/*.test.ts', 'src/imports/imports.routes.test.ts'),
     ],
   },

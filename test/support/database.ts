@@ -71,6 +71,7 @@ async function asAdmin(server: ClientConfig, text: string) {
   }
 }
 
-function urlOf({ connectionString, host, port, user, database }: ClientConfig): string {
-  return connectionString ?? `postgres://${user}@/${database}?host=${encodeURIComponent(host!)}&port=${port}`;
+/** A connection as `DATABASE_URL` names it, the folder of a socket as its host. */
+export function urlOf({ connectionString, host, port, user, database }: ClientConfig): string {
+  return connectionString ?? `postgres://${user}@${encodeURIComponent(host!)}:${port}/${database}`;
 }

@@ -1,12 +1,9 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import type { ClientConfig } from 'pg';
 import pg from 'pg';
 import { openDatabase } from '../../src/db/database.ts';
-import { openEmbeddedPostgres } from '../../src/db/embedded/embedded.ts';
 import { migrate } from '../../src/db/migrate.ts';
 import { serverVariable, templateName } from './database.ts';
+import { startTestServer } from './test-server.ts';
 
 let stop = async () => {};
 
@@ -15,7 +12,7 @@ let stop = async () => {};
  * template, from which each test file clones its database.
  */
 export async function globalSetup() {
-  const connection = process.env.DATABASE_URL ? { connectionString: process.env.DATABASE_URL } : await startServer();
+  const connection = process.env.DATABASE_URL ? { connectionString: process.env.DATABASE_URL } : await startOwn();
   const admin = new pg.Client(connection);
   await admin.connect();
   await admin.query(`drop database if exists ${templateName} with (force)`);
@@ -32,19 +29,9 @@ export async function globalTeardown() {
   await stop();
 }
 
-async function startServer(): Promise<ClientConfig> {
-  const dataDir = await mkdtemp(join(tmpdir(), 'segmentd-test-'));
-  const server = await openEmbeddedPostgres({ dataDir, role: 'join', log: () => {} });
-  stop = async () => {
-    await server.release();
-    await rm(dataDir, { recursive: true, force: true });
-  };
-  const admin = new pg.Client(server.connection);
-  await admin.connect();
-  // Nothing here outlives the run, and no test pulls the plug of the machine.
-  for (const setting of ['fsync = off', 'full_page_writes = off']) await admin.query(`alter system set ${setting}`);
-  await admin.query('select pg_reload_conf()');
-  await admin.end();
+async function startOwn(): Promise<ClientConfig> {
+  const server = await startTestServer();
+  stop = server.stop;
   return server.connection;
 }
 
