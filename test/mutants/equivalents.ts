@@ -2,6 +2,13 @@ import { type Mutant, mutantText } from './mutant.ts';
 
 /** Mutants that change nothing that anybody could see, each with the reason, by their files; they are left out of the score. */
 const equivalents: Readonly<Record<string, readonly (readonly [mutant: string, because: string])[]>> = {
+  'migrations/0007_even_batches.sql': [
+    [' >  →  >=     in: if cardinality(p_reject_lines)', 'to insert no rows is to insert nothing'],
+  ],
+  'migrations/0008_following.sql': [
+    [' >  →  >=     in: elsif cardinality(p_users) > 1', 'the update locks the same row a moment later'],
+    [' and  →  or     in: elsif cardinality(p_users) > 1', 'the update locks the same rows a moment later'],
+  ],
   'src/imports/deciding.ts': [["refused === 'end_not_future' → true", 'only a rule that is broken elsewhere leads past it']],
   'src/rollout/murmur3.ts': [
     ['0 → 1    in: let seen = 0', 'it is above 127 by what is or-ed to it alone'],

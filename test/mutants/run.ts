@@ -6,13 +6,15 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import pg from 'pg';
+import { openDatabase } from '../../src/db/database.ts';
+import { migrate } from '../../src/db/migrate.ts';
 import { randomSource } from '../model/random-history.ts';
 import { urlOf } from '../support/database.ts';
 import { copyProject } from '../support/project-copy.ts';
 import { startTestServer } from '../support/test-server.ts';
 import { equivalentTo } from './equivalents.ts';
 import { type Mutant, mutantText, mutated } from './mutant.ts';
-import { sqlMutants } from './sql-mutants.ts';
+import { sqlFunctions, sqlMutants } from './sql-mutants.ts';
 import { type Stage, type Target, targets } from './targets.ts';
 import { typescriptMutants } from './typescript-mutants.ts';
 
@@ -84,7 +86,8 @@ async function timed(bench: Bench, { name, stages }: Target): Promise<TimedStage
 
 async function runFile(bench: Bench, target: Target, stages: readonly TimedStage[], file: string): Promise<void> {
   const text = await readFile(join(root, file), 'utf8');
-  const all = file.endsWith('.sql') ? sqlMutants(text, target.functions ?? []) : typescriptMutants(file, text);
+  const { functions = [] } = target;
+  const all = functions.length > 0 ? await taken(bench, text, functions) : typescriptMutants(file, text);
   const [first = 1, last = first] = values.lines?.split('-').map(Number) ?? [1, Infinity];
   const isWithin = (mutant: Mutant) => {
     const line = text.slice(0, mutant.start).split('\n').length;
@@ -102,6 +105,27 @@ async function runFile(bench: Bench, target: Target, stages: readonly TimedStage
   await writeFile(join(bench.folder, file), text);
   const score = Math.round((100 * (sample.length - survivors)) / Math.max(sample.length, 1));
   print(`${file}: ${sample.length - survivors} of ${sample.length} noticed (${score} %); ${all.length - looked.length} left out`);
+}
+
+/** The mutants of SQL that PostgreSQL takes: what it refuses no test would have to notice. */
+async function taken({ server }: Bench, text: string, names: readonly string[]): Promise<Mutant[]> {
+  const admin = new pg.Client(server);
+  await admin.connect();
+  const database = openDatabase({ connection: server, poolSize: 1 });
+  await migrate(database.pool);
+  await database.close();
+  const sound: Mutant[] = [];
+  for (const mutant of sqlMutants(text, names)) {
+    const statements = sqlFunctions(mutated(text, mutant), names).join(';');
+    await admin.query(`begin; ${statements}`).then(
+      () => sound.push(mutant),
+      () => {},
+    );
+    await admin.query('rollback');
+  }
+  await admin.end();
+  if (sound.length === 0) throw new Error(`no mutant of ${names.join(', ')} is taken by PostgreSQL`);
+  return sound;
 }
 
 function sampled(mutants: Mutant[]): Mutant[] {
@@ -131,7 +155,7 @@ async function passes({ folder, server }: Bench, { tests, env, isOnDatabase = fa
       ...(isOnDatabase && { DATABASE_URL: urlOf(server) }),
       ...env,
     },
-    stdio: ['ignore', 'pipe', 'inherit'],
+    stdio: ['ignore', 'pipe', 'ignore'],
     detached: true,
   });
   const hasEnded = () => child.exitCode !== null || child.signalCode !== null;

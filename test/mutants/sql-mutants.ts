@@ -40,6 +40,14 @@ export function sqlMutants(text: string, names: readonly string[]): Mutant[] {
     .sort((a, b) => a.start - b.start);
 }
 
+/** The functions of these names as statements that replace them, for whoever wants to know whether PostgreSQL takes them. */
+export const sqlFunctions = (text: string, names: readonly string[]): string[] =>
+  names.map((name) => {
+    const [opened, closed] = bodyOf(text, name);
+    const head = text.slice(0, opened).lastIndexOf(`function ${name}(`);
+    return `create or replace ${text.slice(head, closed)}$$`;
+  });
+
 /** From `create` to the end of the function's text between its dollar quotes. */
 function bodyOf(text: string, name: string): readonly [from: number, to: number] {
   const from = text.search(new RegExp(`create (or replace )?function ${name}\\(`));

@@ -24,6 +24,7 @@ const agreement = (histories: number): Stage => ({
 const onDatabase = (...tests: string[]): Stage => ({ tests, isOnDatabase: true });
 
 const writing = [
+  onDatabase('src/memberships/memberships.store.test.ts'),
   onDatabase('src/memberships/memberships.routes.test.ts', 'src/memberships/plans.test.ts', 'src/memberships/gathered.test.ts'),
   onDatabase('src/http/outages.test.ts', 'src/reading/settled.test.ts'),
   onDatabase('src/memberships/*.test.ts', 'src/db/*.test.ts', 'src/following/*.test.ts', 'test/races/*.test.ts'),
@@ -76,12 +77,20 @@ export const targets: readonly Target[] = [
     name: 'definition-functions',
     files: ['migrations/0003_planned_shares.sql'],
     functions: ['begin_definitions_change', 'create_segment', 'change_segment', 'delete_segment'],
-    stages: [onDatabase('src/segments/*.test.ts'), onDatabase('src/memberships/*.test.ts', 'test/races/*.test.ts')],
+    stages: [
+      onDatabase('src/segments/segments.store.test.ts'),
+      onDatabase('src/segments/*.test.ts'),
+      onDatabase('src/memberships/*.test.ts', 'test/races/*.test.ts'),
+    ],
   },
   {
     name: 'import-function',
     files: ['migrations/0007_even_batches.sql'],
     functions: ['apply_import_batch'],
-    stages: [onDatabase('src/imports/imports.routes.test.ts'), onDatabase('test/races/*.test.ts')],
+    stages: [
+      onDatabase('src/imports/batches.store.test.ts'),
+      onDatabase('src/imports/imports.routes.test.ts'),
+      onDatabase('test/races/*.test.ts'),
+    ],
   },
 ];

@@ -1,0 +1,165 @@
+import assert from 'node:assert/strict';
+import { before, test } from 'node:test';
+import { cloneDatabase } from '../../test/support/database.ts';
+import { until } from '../../test/support/service.ts';
+import { momentOf } from '../timeline/revision.ts';
+import { applyText, changeValues, type DecidedChange } from './memberships.store.ts';
+
+// The rule of the database itself, with decisions that no request could time so well.
+const database = await cloneDatabase();
+const { pool } = database;
+
+interface Answer {
+  outcome: string;
+  revision: number;
+  stale: string[];
+}
+
+const clock = async () =>
+  (await pool.query<{ us: number }>(`select (extract(epoch from clock_timestamp()) * 1000000)::bigint as us`)).rows[0]!.us;
+const version = async () => (await pool.query<{ version: number }>('select version from definitions')).rows[0]!.version;
+
+/** A decision that puts one user in the first segment. */
+const decided = (userId: string, { goodUntil = Infinity, ...more }: Partial<DecidedChange> & { goodUntil?: number } = {}) => ({
+  userId,
+  revision: null,
+  version: 1,
+  decidedAt: 0,
+  decision: {
+    endings: [],
+    beginnings: [
+      {
+        segmentId: 1,
+        startsAt: null,
+        excluded: false,
+        end: { kind: 'never' as const },
+        since: null,
+        cause: 'request' as const,
+        by: 'ann',
+      },
+    ],
+    goodUntil,
+  },
+  ...more,
+});
+
+/** One call about these, in order of their users. */
+async function apply(changes: readonly DecidedChange[], folds = false): Promise<Answer> {
+  const values = [...changeValues(changes, { folds }), true];
+  return (await pool.query<Answer>({ name: 'test.apply', text: applyText, values })).rows[0]!;
+}
+
+/** Who is in since when, of users whose ids begin so. */
+async function isIn(prefix: string): Promise<Map<string, number>> {
+  const { rows } = await pool.query<{ user_id: string; ms: number }>(
+    `select user_id, (extract(epoch from starts_at) * 1000)::bigint as ms from memberships where user_id like $1`,
+    [`${prefix}%`],
+  );
+  return new Map(rows.map(({ user_id, ms }) => [user_id, ms]));
+}
+
+const userOf = (prefix: string, i: number) => `${prefix}${String(i).padStart(4, '0')}`;
+
+before(async () => {
+  const { rows } = await pool.query<{ made: number }>(
+    `select create_segment(0, 0, 'infinity', 'A', '', 'A', null, '{}', 'ann') as made`,
+  );
+  assert.ok(rows[0]!.made);
+  assert.equal(await version(), 1);
+});
+
+for (const kind of ['new', 'known']) {
+  test(`of ${kind} users a decision holds before its moment, and not at it`, async () => {
+    const users = Array.from({ length: 5_000 }, (_, i) => userOf(kind, i));
+    const revisions = new Map<string, number>();
+    if (kind === 'known') {
+      const { revision } = await apply(
+        users.map((userId) => ({ ...decided(userId), decision: { ...decided(userId).decision, beginnings: [] } })),
+      );
+      for (const userId of users) revisions.set(userId, revision);
+    }
+    const from = momentOf(await clock());
+    const goodUntilOf = (i: number) => from + i;
+    const { outcome, revision, stale } = await apply(
+      users.map((userId, i) => decided(userId, { revision: revisions.get(userId) ?? null, goodUntil: goodUntilOf(i) })),
+    );
+    const moment = momentOf(revision);
+    const holds = users.filter((_, i) => moment < goodUntilOf(i));
+    assert.ok(outcome === 'applied' && holds.length < users.length, 'the call came while some were good');
+    assert.deepEqual(
+      stale.sort(),
+      users.filter((userId) => !holds.includes(userId)),
+    );
+    assert.deepEqual(await isIn(kind), new Map(holds.map((userId) => [userId, moment])));
+  });
+}
+
+test('of new users that are decided alike a decision holds before its moment, and not at it', async () => {
+  let atIt = 0;
+  for (let i = 0; i < 2_000 && atIt < 5; i++) {
+    const users = [userOf(`alike${i}-`, 1), userOf(`alike${i}-`, 2)];
+    const goodUntil = momentOf(await clock()) + 1;
+    const { outcome, revision } = await apply(
+      users.map((userId) => decided(userId, { goodUntil })),
+      true,
+    );
+    const moment = momentOf(revision);
+    if (moment === goodUntil) atIt++;
+    assert.equal(outcome, moment < goodUntil ? 'applied' : 'stale', `${moment - goodUntil} ms after its end`);
+    assert.equal((await isIn(`alike${i}-`)).size, moment < goodUntil ? 2 : 0);
+  }
+  assert.ok(atIt > 0, 'the moment itself was met');
+});
+
+test('a change comes after all that was answered and changed before, though the clock is not there yet', async () => {
+  const ahead = async () => (await clock()) + 80_000;
+  const comesAfter = async (mark: number, given: Partial<DecidedChange> = {}, userId = `after${mark}`) => {
+    const { outcome, revision } = await apply([decided(userId, given)]);
+    assert.equal(outcome, 'applied');
+    assert.ok(momentOf(revision) > momentOf(mark), `${momentOf(revision) - momentOf(mark)} ms after it`);
+    return revision;
+  };
+  const settled = await ahead();
+  await pool.query(`select setval('settled', ${settled})`);
+  await comesAfter(settled);
+
+  const defined = await ahead();
+  await pool.query(`update definitions set revision = ${defined}`);
+  await comesAfter(defined);
+
+  await apply([decided('again')]);
+  const own = await ahead();
+  await pool.query(`update users set revision = ${own} where user_id = 'again'`);
+  await pool.query(`delete from memberships where user_id = 'again'`);
+  await comesAfter(own, { revision: own }, 'again');
+});
+
+test('a change comes no sooner than it was decided for', async () => {
+  const decidedAt = momentOf(await clock()) + 80;
+  const { outcome, revision } = await apply([decided('sooner', { decidedAt })]);
+  assert.equal(outcome, 'applied');
+  assert.ok(momentOf(revision) >= decidedAt && momentOf(revision) < decidedAt + 500);
+});
+
+test('the rows of a call are locked in byte order, however they are named, so that two calls never wait for each other', async () => {
+  const { revision } = await apply(['lock-a', 'lock-b'].map((userId) => decided(userId)));
+  await pool.query(`delete from memberships where user_id like 'lock-%'`);
+  const [holder, other] = [await pool.connect(), await pool.connect()];
+  try {
+    await holder.query(`begin; select from users where user_id = 'lock-b' for update`);
+    const call = apply(['lock-b', 'lock-a'].map((userId) => decided(userId, { revision })));
+    const isWaiting = async () => {
+      const { rowCount } = await pool.query(
+        `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock' and query like '%apply_changes%'`,
+      );
+      return rowCount === 1;
+    };
+    await until(isWaiting, 'the call to wait for the second user');
+    await assert.rejects(other.query(`select from users where user_id = 'lock-a' for update nowait`), { code: '55P03' });
+    await holder.query('rollback');
+    assert.equal((await call).outcome, 'applied');
+  } finally {
+    holder.release();
+    other.release();
+  }
+});
