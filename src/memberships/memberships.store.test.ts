@@ -141,6 +141,34 @@ test('a change comes no sooner than it was decided for', async () => {
   assert.ok(momentOf(revision) >= decidedAt && momentOf(revision) < decidedAt + 500);
 });
 
+test('a plan that is taken back leaves no trace, also at the very moment of its start', async () => {
+  let atIt = 0;
+  for (let i = 0; i < 200 && atIt < 3; i++) {
+    const userId = `plan${i}`;
+    const startsAt = momentOf(await clock()) + 20;
+    const [beginning] = decided(userId).decision.beginnings;
+    const { revision } = await apply([
+      { ...decided(userId), decision: { endings: [], beginnings: [{ ...beginning!, startsAt }], goodUntil: Infinity } },
+    ]);
+    const ending = { segmentId: 1, startsAt, endsAt: null, cause: 'request', by: 'ann' } as const;
+    const back = await apply([
+      {
+        ...decided(userId, { revision, decidedAt: startsAt }),
+        decision: { endings: [ending], beginnings: [], goodUntil: Infinity },
+      },
+    ]);
+    assert.equal(back.outcome, 'applied');
+    if (momentOf(back.revision) !== startsAt) continue;
+    atIt++;
+    const { rowCount } = await pool.query(
+      `select from memberships where user_id = $1 union all select from past_memberships where user_id = $1`,
+      [userId],
+    );
+    assert.equal(rowCount, 0);
+  }
+  assert.ok(atIt > 0, 'the moment itself was met');
+});
+
 test('the rows of a call are locked in byte order, however they are named, so that two calls never wait for each other', async () => {
   const { revision } = await apply(['lock-a', 'lock-b'].map((userId) => decided(userId)));
   await pool.query(`delete from memberships where user_id like 'lock-%'`);

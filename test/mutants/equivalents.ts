@@ -2,12 +2,19 @@ import { type Mutant, mutantText } from './mutant.ts';
 
 /** Mutants that change nothing that anybody could see, each with the reason, by their files; they are left out of the score. */
 const equivalents: Readonly<Record<string, readonly (readonly [mutant: string, because: string])[]>> = {
+  'migrations/0001_core.sql': [
+    [' <  →  <=     in: while now_us < low', 'it looks at the clock once more'],
+    [' >  →  >=     in: if low - now_us > 1000000', 'a second to the microsecond is none of the two'],
+    ['perform pg_sleep', 'it looks at the clock without a rest'],
+  ],
   'migrations/0007_even_batches.sql': [
     [' >  →  >=     in: if cardinality(p_reject_lines)', 'to insert no rows is to insert nothing'],
   ],
   'migrations/0008_following.sql': [
     [' >  →  >=     in: elsif cardinality(p_users) > 1', 'the update locks the same row a moment later'],
     [' and  →  or     in: elsif cardinality(p_users) > 1', 'the update locks the same rows a moment later'],
+    [' >  →  >=     in: if v_users > 1 and v_known is null', 'for one user either statement does the same'],
+    [' >  →  >=     in: if v_ends > 0', 'to end no stays is to end nothing'],
   ],
   'src/imports/deciding.ts': [["refused === 'end_not_future' → true", 'only a rule that is broken elsewhere leads past it']],
   'src/rollout/murmur3.ts': [
