@@ -74,7 +74,7 @@ export async function carryOut(taken: Import, client: DatabaseClient, isClosing:
     const batch = { changes: [] as Change[], lines: [] as number[], unchanged: 0, rejected: [...repeats], upTo };
     const now = clock.now();
     const slug = facts[0]?.definitions.byId.get(job.segmentId)?.slug ?? '';
-    const decideRow = rowDecider(commandFor(slug, job, job.phase === 'leavers'));
+    const decideRow = rowDecider(commandFor(slug, job, job.phase === 'leavers'), job.segmentId);
     for (const [i, known] of facts.entries()) {
       if (i % sliceSize === sliceSize - 1) await nextTick();
       const { userId, revision, definitions } = known;

@@ -15,17 +15,17 @@ const factsOf = (...commands: Parameters<typeof told>): Facts => ({ ...told(...c
 
 /** What each row is decided to be, one after the other, is what it would be alone. */
 function eachAsAlone(rows: readonly (readonly [Facts, Moment])[]) {
-  const decide = rowDecider(launch);
+  const decide = rowDecider(launch, 1);
   return rows.map((row) => {
     const decided = decide(...row);
-    assert.deepEqual(decided, rowDecider(launch)(...row));
+    assert.deepEqual(decided, rowDecider(launch, 1)(...row));
     return decided.kind === 'rejected' ? decided.reason : decided.kind;
   });
 }
 
 test('rows of a batch that stand alike share one decision', () => {
   const facts = factsOf(created(0, 'A'));
-  const decide = rowDecider(launch);
+  const decide = rowDecider(launch, 1);
   const first = decide(facts, 10_000);
   assert.equal(first.kind, 'change');
   assert.equal(decide({ ...facts, userId: 'another' }, 10_000), first);
@@ -57,4 +57,18 @@ test('in an exclusive group each row is decided for its own user, who may be in 
     eachAsAlone(users.map((userId) => [{ ...facts, userId }, 10_000])),
     users.map((userId) => (bucketOf('G', userId) < 5000 ? 'group_conflict' : 'change')),
   );
+});
+
+test('a segment of the same slug that came after the one of the import is another one, also in the same group', () => {
+  const lives = [grouped(0, 'A', 'G'), deleted(5, 'A'), grouped(6, 'A', 'G')];
+  const facts = factsOf(...lives);
+  assert.deepEqual(
+    eachAsAlone([
+      [facts, 4_000],
+      [facts, 5_500],
+      [facts, 10_000],
+    ]),
+    ['change', 'segment_deleted', 'segment_deleted'],
+  );
+  assert.equal(rowDecider(launch, 2)(facts, 10_000).kind, 'change');
 });

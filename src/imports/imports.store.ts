@@ -166,10 +166,9 @@ export function importsStore({ pool }: Database) {
       return rowCount! > 0;
     },
 
-    /** Lets another process take it at once. */
-    async release(id: string, owner: string): Promise<void> {
-      const text = `update imports set lease_until = '-infinity' where import_id = $1 and owner = $2 and state = 'running'`;
-      await pool.query({ name: 'imports.release', text, values: [id, owner] });
+    /** Lets another process take it at once. `isCounted`: that it was taken up counts as an attempt. */
+    async release(id: string, owner: string, isCounted: boolean): Promise<void> {
+      await pool.query({ name: 'imports.release', text: releaseText, values: [id, owner, isCounted] });
     },
 
     /** All rows are dealt with: those whom the file lacks come next. */
@@ -231,6 +230,9 @@ const abandonedText = `select import_id from imports where state = 'receiving' a
 const claimText = `update imports set owner = $1, lease_until = clock_timestamp() + $2::interval, attempts = attempts + 1
   where import_id = (select import_id from imports where state = 'running' and lease_until < clock_timestamp()
     order by import_id limit 1 for no key update skip locked)`;
+
+const releaseText = `update imports set lease_until = '-infinity', attempts = case when $3 then attempts else greatest(attempts - 1, 0) end
+  where import_id = $1 and owner = $2 and state = 'running'`;
 
 const renewText = `update imports set lease_until = clock_timestamp() + $3::interval
   where import_id = $1 and owner = $2 and state in ('receiving', 'running')`;

@@ -21,7 +21,10 @@ export type ImportRunner = ReturnType<typeof importRunner>;
 const slots = 2;
 /** How often it looks for those whose process is gone. */
 const pollMs = 2_000;
-/** After so many failures at the same place, which no outage explains, an import is given up. */
+/**
+ * After so many failures at the same place an import is given up, so that one that cannot be carried out, or ends the
+ * process, does not run for ever. What an outage, a lock or a stop explains is none: the import was acknowledged.
+ */
 const maxAttempts = 10;
 
 /** Takes up what was received, here or elsewhere, and what another process has left, until it is closed. */
@@ -55,11 +58,13 @@ export function importRunner(options: RunnerOptions) {
       client = await staging.open();
       await carryOut(job, client, owner, isClosing);
     } catch (error) {
-      if (!(error instanceof Stopped)) {
+      const isStopped = error instanceof Stopped;
+      const isOutage = failureOf(error) !== undefined;
+      if (!isStopped) {
         onFailure(error);
-        await sleep(failureOf(error) ? 1_000 : 200);
+        await sleep(isOutage ? 1_000 : 200);
       }
-      await imports.release(job.id, owner).catch(onFailure);
+      await imports.release(job.id, owner, !isStopped && !isOutage).catch(onFailure);
     } finally {
       clearInterval(renewing);
       await client?.end().catch(() => {}); // what it held is the server's to drop
