@@ -7,7 +7,7 @@ import { startApp } from '../../test/support/app.ts';
 import { finished, importFile } from '../../test/support/imports.ts';
 import { bucketOf } from '../rollout/bucket.ts';
 
-const { call } = await startApp({ imports: { batchSize: 3 } });
+const { call, database } = await startApp({ imports: { batchSize: 3 } });
 const segments = async (userId: string) => (await call('GET', `/v1/users/${userId}/segments?last_revision=true`)).body.segments;
 const counts = ({ state, received, applied, unchanged, rejected, removed }: Record<string, unknown>) => [
   state,
@@ -232,6 +232,26 @@ test('of a user alone in a batch everything ends that a removal names: the membe
   assert.equal(await told(), 2);
   assert.deepEqual(counts(await importFile(call, 'M', 'operation=remove', 'm\n')), ['done', 1, 1, 0, 0, 0]);
   assert.equal(await told(), 0);
+});
+
+test('a plan that a replacing file leaves tells since when its user is in, as it will be then', async () => {
+  await call('POST', '/v1/segments', { slug: 'PLAN' });
+  await call('PATCH', '/v1/users/w/segments', { add: ['PLAN'] });
+  const start = '2999-01-01T00:00:00.000Z';
+  await call('PATCH', '/v1/users/w/segments', { add: ['PLAN'], starts_at: start });
+  const rows = async () => {
+    const { rows } = await database.pool.query<{ starts_at: number; since: number; begun_by: string }>(
+      `select starts_at, since, begun_by from memberships where user_id = 'w' order by starts_at`,
+    );
+    return rows;
+  };
+  const [present, plan] = await rows();
+  assert.deepEqual([plan!.starts_at, plan!.since], [Date.parse(start), present!.starts_at]);
+  await importFile(call, 'PLAN', 'operation=replace', 'someone\n');
+  assert.deepEqual(await rows(), [{ ...plan!, since: plan!.starts_at }]);
+  await importFile(call, 'PLAN', 'operation=replace', 'w\n');
+  const [again, still] = await rows();
+  assert.deepEqual([again!.since, still], [again!.starts_at, { ...plan!, since: again!.starts_at }]);
 });
 
 test('a file without rows is one, and a request without a file is none', async () => {

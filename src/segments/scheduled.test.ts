@@ -120,6 +120,8 @@ for (const [what, body, path] of [
     const { status, body: problem } = await call('PATCH', '/v1/segments/several', body);
     assert.deepEqual([status, problem.code, problem.errors[0].path], [400, 'invalid_request', path]);
     assert.deepEqual(await read('several'), before);
+    for (const query of ['', '?dry_run=true'])
+      assert.equal((await call('PATCH', `/v1/segments/nowhere${query}`, body)).status, 400, 'said before that there is none');
   });
 }
 

@@ -160,8 +160,8 @@ export function segmentsService(
   const previewOn = async (users: KnownUsers, slug: string, share: WantedShare): Promise<Preview | undefined> => {
     const current = await definitions.ofVersion(users.version, users.definitionsRevision);
     if (!current) return undefined;
-    const segment = living(current, slug);
     refusePast(share, users.now);
+    const segment = living(current, slug);
     const at = share.effectiveAt ?? users.now;
     const mates = matesIn(current, segment.exclusiveGroup, segment);
     const { rows } = roomFor(segment, mates, { at, buckets: share.buckets }, { now: users.now, by: '' });
@@ -263,9 +263,9 @@ export function segmentsService(
      */
     change: (slug: string, wanted: { description?: string; share?: WantedShare }, by: string): Promise<SegmentAnswer> =>
       changing((current, now) => {
+        if (wanted.share) refusePast(wanted.share, now);
         const segment = living(current, slug);
         const { description = segment.description, share } = wanted;
-        if (share) refusePast(share, now);
         const isNewText = description !== segment.description;
         const isNewShare = share !== undefined && !stands(segment, share, now);
         if (!isNewText && !isNewShare) return { unchanged: segment };

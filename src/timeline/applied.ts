@@ -20,7 +20,7 @@ export function applied(facts: Facts, decision: Pick<Decision, 'endings' | 'begi
       segmentId,
       startsAt,
       endsAt: endOf(end, startsAt),
-      since: since ?? startsAt,
+      since: since === -Infinity ? moment : (since ?? startsAt),
       excluded,
       begunBy: by,
       begunCause: cause,

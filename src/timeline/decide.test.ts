@@ -16,6 +16,7 @@ import {
   told,
   withStays,
 } from '../../test/model/story.ts';
+import { applied } from './applied.ts';
 import { type Command, decide, type Decision } from './decide.ts';
 import { type Facts, lastMoment, type Stay } from './facts.ts';
 
@@ -173,8 +174,28 @@ test('a row of a file that takes the place of who is in leaves plans, and the en
     const { endings, beginnings } = row(isIn!, end);
     assert.deepEqual([endings.map(({ startsAt }) => startsAt), beginnings.map((one) => one.end)], [[10_000], [end]]);
   }
-  const { endings, beginnings } = row(isOut!, { kind: 'never' });
+  const { endings, beginnings } = row(isOut!, until(50));
   assert.deepEqual([endings, beginnings.length], [[], 1]);
+});
+
+test('since when a plan that stays tells its user to be in follows what such a file does before it', () => {
+  const since = (plan: Stay, present: Stay[], command: Partial<Command>) => {
+    const facts = withStays(told(created(0, 'A')), ...present, plan);
+    const decision = decided(facts, asked({ replacement: 15_000, cause: 'import', ...command }), 20);
+    const after = applied(facts, decision, 20_500).stays.filter(({ startsAt }) => startsAt === plan.startsAt);
+    assert.deepEqual(after, [{ ...plan, since: after[0]!.since }], 'the plan is as it was otherwise');
+    return after[0]!.since;
+  };
+  const [apart, onward] = [stay(60, 70, { begunBy: 'cleo' }), stay(60, Infinity, { begunBy: 'cleo', since: 10_000 })];
+  assert.equal(since(onward, [stay(10, 60)], { remove: ['A'] }), 60_000, 'out before it');
+  assert.equal(since(apart, [stay(10, 50)], { remove: ['A'] }), 60_000);
+  assert.equal(since(onward, [stay(10, 60)], { add: ['A'], end: until(59) }), 60_000, 'a gap');
+  assert.equal(since(apart, [stay(10, 50)], { add: ['A'], end: until(60) }), 10_000, 'no gap any more');
+  assert.equal(since(apart, [stay(10, 50)], { add: ['A'], end: ttl(40) }), 10_000);
+  assert.equal(since(onward, [stay(10, 60)], { add: ['A'] }), 10_000);
+  assert.equal(since(apart, [], { add: ['A'] }), 20_500, 'in by the file');
+  assert.equal(since(apart, [stay(10, Infinity, { excluded: true })], { add: ['A'] }), 20_500);
+  assert.equal(since(apart, [], { add: ['A'], end: until(59) }), 60_000);
 });
 
 test('whom such a file lacks goes out where the stretch began before it, and plans stay', () => {

@@ -46,7 +46,7 @@ export interface Beginning {
   readonly startsAt: Moment | null;
   readonly excluded: boolean;
   readonly end: End;
-  /** Null: its start. */
+  /** Null: its start. `-Infinity`: the moment of applying, of a plan that follows without a gap on what begins then. */
   readonly since: Moment | null;
   readonly cause: CommandCause;
   readonly by: string;
@@ -77,10 +77,10 @@ export type Refusal =
 /** One slug of a command: the stays that stop and start for it. */
 interface Step {
   readonly endings: readonly Ending[];
-  readonly beginning: Beginning | null;
+  readonly beginnings: readonly Beginning[];
 }
 
-const nothing: Step = { endings: [], beginning: null };
+const nothing: Step = { endings: [], beginnings: [] };
 
 /**
  * Every rule about adding and removing. Needs the user's current and planned stays.
@@ -118,7 +118,7 @@ export function decide(facts: Facts, command: Command, moment: Moment): Decision
 /** All that is to be written for these steps. */
 function rowsOf(facts: Facts, moment: Moment, steps: readonly Step[]) {
   const endings = steps.flatMap((step) => step.endings);
-  const beginnings = steps.flatMap((step) => step.beginning ?? []);
+  const beginnings = steps.flatMap((step) => step.beginnings);
   if (endings.length + beginnings.length > 0) endings.push(...leftovers(facts, moment, endings));
   return { endings, beginnings };
 }
@@ -177,7 +177,7 @@ function timesByHand(facts: Facts, segment: Segment, moment: Moment): { from: Mo
 function makingRoom(facts: Facts, mate: Segment, { actor, cause }: Command, moment: Moment): Step {
   const { present, planned } = standing(facts, mate, moment);
   const ended = [...(present ? [present] : []), ...planned].filter(({ excluded }) => !excluded);
-  return { endings: ended.map((stay) => ending(stay, cause, actor)), beginning: null };
+  return { endings: ended.map((stay) => ending(stay, cause, actor)), beginnings: [] };
 }
 
 function endsAt({ start, end }: Command, moment: Moment): Moment {
@@ -208,9 +208,38 @@ function adding(facts: Facts, segment: Segment, command: Command, moment: Moment
   const replaced = isReplacing ? [] : planned;
   const keepsEnd = isReplacing && end.kind === 'never';
   if (member && replaced.length === 0 && (keepsEnd || hasEnd(member, end))) return nothing;
-  return {
+  const since = member?.since ?? null;
+  const own: Step = {
     endings: [...(present ? [present] : []), ...replaced].map((stay) => ending(stay, cause, by)),
-    beginning: { segmentId: segment.id, startsAt: null, excluded: false, end, since: member?.since ?? null, cause, by },
+    beginnings: [{ segmentId: segment.id, startsAt: null, excluded: false, end, since, cause, by }],
+  };
+  if (!isReplacing) return own;
+  const until = endsAt(command, moment);
+  return both(
+    own,
+    following(planned, (plan) => (until >= plan.startsAt ? (since ?? -Infinity) : null)),
+  );
+}
+
+const both = (one: Step, other: Step): Step => ({
+  endings: [...one.endings, ...other.endings],
+  beginnings: [...one.beginnings, ...other.beginnings],
+});
+
+/** What is planned stays, but its unbroken stretch begins elsewhere: since a moment as of a `Beginning`. */
+function following(planned: readonly Stay[], sinceOf: (plan: Stay) => Moment | null): Step {
+  const moved = planned.filter((plan) => (sinceOf(plan) ?? plan.startsAt) !== plan.since);
+  return {
+    endings: moved.map((plan) => ending(plan, plan.begunCause, plan.begunBy)),
+    beginnings: moved.map((plan) => ({
+      segmentId: plan.segmentId,
+      startsAt: plan.startsAt,
+      excluded: plan.excluded,
+      end: plan.endsAt === Infinity ? { kind: 'never' } : { kind: 'at', moment: plan.endsAt },
+      since: sinceOf(plan),
+      cause: plan.begunCause,
+      by: plan.begunBy,
+    })),
   };
 }
 
@@ -224,30 +253,36 @@ function planning(facts: Facts, segment: Segment, start: Moment, command: Comman
   const { actor: by, cause } = command;
   return {
     endings: planned.map((stay) => ending(stay, cause, by)),
-    beginning: {
-      segmentId: segment.id,
-      startsAt: start,
-      excluded: false,
-      end: until === Infinity ? { kind: 'never' } : { kind: 'at', moment: until },
-      since: isUnbroken ? present.since : null,
-      cause,
-      by,
-    },
+    beginnings: [
+      {
+        segmentId: segment.id,
+        startsAt: start,
+        excluded: false,
+        end: until === Infinity ? { kind: 'never' } : { kind: 'at', moment: until },
+        since: isUnbroken ? present.since : null,
+        cause,
+        by,
+      },
+    ],
   };
 }
 
 function removing(facts: Facts, segment: Segment, { actor, cause, replacement }: Command, moment: Moment): Step {
-  const { present, planned: allPlanned } = standing(facts, segment, moment);
+  const { present, planned } = standing(facts, segment, moment);
   const isExcluded = present?.excluded === true;
   if (replacement !== undefined && (!present || isExcluded || present.since >= replacement)) return nothing;
-  const planned = replacement === undefined ? allPlanned : [];
+  const [ended, kept] = replacement === undefined ? [planned, []] : [[], planned];
   const exclude = !isExcluded && segment.rollouts.some((rollout) => rollout.endsAt > moment && rollout.ranges.length > 0);
-  return {
-    endings: [...(present && !isExcluded ? [present] : []), ...planned].map((stay) => ending(stay, cause, actor)),
-    beginning: exclude
-      ? { segmentId: segment.id, startsAt: null, excluded: true, end: { kind: 'never' }, since: null, cause, by: actor }
-      : null,
+  const own: Step = {
+    endings: [...(present && !isExcluded ? [present] : []), ...ended].map((stay) => ending(stay, cause, actor)),
+    beginnings: exclude
+      ? [{ segmentId: segment.id, startsAt: null, excluded: true, end: { kind: 'never' }, since: null, cause, by: actor }]
+      : [],
   };
+  return both(
+    own,
+    following(kept, () => null),
+  );
 }
 
 /** The stay of the pair that counts at the moment and those still to come, of what nobody has ended. */

@@ -10,7 +10,7 @@ const equivalents: Readonly<Record<string, readonly (readonly [mutant: string, b
   'migrations/0007_even_batches.sql': [
     [' >  →  >=     in: if cardinality(p_reject_lines)', 'to insert no rows is to insert nothing'],
   ],
-  'migrations/0008_following.sql': [
+  'migrations/0009_since_of_plans.sql': [
     [' >  →  >=     in: elsif cardinality(p_users) > 1', 'the update locks the same row a moment later'],
     [' and  →  or     in: elsif cardinality(p_users) > 1', 'the update locks the same rows a moment later'],
     [' >  →  >=     in: if v_users > 1 and v_known is null', 'for one user either statement does the same'],

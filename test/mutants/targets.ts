@@ -63,7 +63,7 @@ export const targets: readonly Target[] = [
   },
   {
     name: 'write-functions',
-    files: ['migrations/0008_following.sql'],
+    files: ['migrations/0009_since_of_plans.sql'],
     functions: ['apply_changes'],
     stages: writing,
   },

@@ -6,6 +6,7 @@ import type { Database } from '../../src/db/database.ts';
 import { findMigrations, migrate } from '../../src/db/migrate.ts';
 import { startApp } from '../support/app.ts';
 import { cloneDatabase, openAgain } from '../support/database.ts';
+import { readEvents } from '../support/event-source.ts';
 import { finished } from '../support/imports.ts';
 import { runMain, startService, until } from '../support/service.ts';
 import { makeSchema, writerOf } from './earlier-schema.ts';
@@ -86,14 +87,27 @@ for (let version = 1; version < newest; version++) {
     assert.equal(applied.flat().length, newest - version);
     assert.deepEqual(await findingsOf(database), []);
 
-    const { call } = await startApp({ database, imports: {} });
+    const { app, call, keys } = await startApp({ database, imports: {} });
     for (const { userId, moment, isIn } of told) {
       const { body } = await call('GET', `/v1/users/${userId}/segments?at=${new Date(moment).toISOString()}`);
       assert.equal((body.segments ?? []).includes('A'), isIn, `${userId} at ${moment}`);
     }
     const last = Math.max(...told.map(({ moment }) => moment));
+    const changes = `${await app.listen({ host: '127.0.0.1', port: 0 })}/v1/changes`;
+    const authorization = { authorization: `Bearer ${keys.read}` };
+    const stream = await readEvents(changes, authorization);
+    const longAgo = await readEvents(`${changes}?after=${last - 60_000}`, authorization);
+    assert.deepEqual(
+      [stream.status, longAgo.status],
+      [200, version < 8 ? 410 : 200],
+      'what was noted before has no planned starts',
+    );
     const { status, body } = await call('PATCH', '/v1/users/in/segments', { add: ['B'], remove: ['A'] });
     assert.deepEqual([status, body.segments, Number(body.revision) / 1000 > last], [200, ['B'], true]);
+    await until(
+      () => stream.events.some(({ data }) => data.user_id === 'in' && data.segment === 'B'),
+      'the stream to tell of it',
+    );
     if (importId !== null) {
       assert.deepEqual({ ...(await finished(call, importId)), ...importDone }, await finished(call, importId));
     }
