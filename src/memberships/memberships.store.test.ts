@@ -191,3 +191,31 @@ test('the rows of a call are locked in byte order, however they are named, so th
     other.release();
   }
 });
+
+test('a decision that ends what is not there is an error of ours, and nothing of its call is applied', async () => {
+  const { revision } = await apply([decided('wrong')]);
+  const ending = { segmentId: 1, startsAt: 1_000, endsAt: null, cause: 'request', by: 'ann' } as const;
+  const wrong = {
+    ...decided('wrong', { revision }),
+    decision: { endings: [ending], beginnings: [], goodUntil: Infinity },
+  };
+  await assert.rejects(apply([decided('wrong-too'), wrong]), { code: 'SD002' });
+  assert.deepEqual([...(await isIn('wrong')).keys()], ['wrong']);
+});
+
+test('since when of what begins is its start, a moment before, or that of the change', async () => {
+  const startsAt = momentOf(await clock()) + 3_600_000;
+  const [beginning] = decided('since').decision.beginnings;
+  const begin = (more: { startsAt: number | null; since: number | null }) => ({ ...beginning!, ...more });
+  const stays = async (userId: string, ...beginnings: ReturnType<typeof begin>[]) => {
+    const { revision } = await apply([{ ...decided(userId), decision: { endings: [], beginnings, goodUntil: Infinity } }]);
+    const { rows } = await pool.query<{ since: number }>(
+      `select (extract(epoch from since) * 1000)::bigint as since from memberships where user_id = $1 order by starts_at`,
+      [userId],
+    );
+    return rows.map(({ since }) => since - momentOf(revision));
+  };
+  assert.deepEqual(await stays('since1', begin({ startsAt: null, since: null }), begin({ startsAt, since: -Infinity })), [0, 0]);
+  const [now, then] = await stays('since2', begin({ startsAt: null, since: 1_000 }), begin({ startsAt, since: null }));
+  assert.ok(now! < 0 && then! > 3_500_000);
+});

@@ -71,7 +71,7 @@ export const targets: readonly Target[] = [
     name: 'clock-functions',
     files: ['migrations/0001_core.sql'],
     functions: ['moment_of', 'revision_after', 'settle'],
-    stages: writing,
+    stages: [onDatabase('src/reading/settled.store.test.ts'), ...writing],
   },
   {
     name: 'definition-functions',
