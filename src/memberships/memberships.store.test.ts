@@ -219,3 +219,55 @@ test('since when of what begins is its start, a moment before, or that of the ch
   const [now, then] = await stays('since2', begin({ startsAt: null, since: 1_000 }), begin({ startsAt, since: null }));
   assert.ok(now! < 0 && then! > 3_500_000);
 });
+
+test('rows that are sent alike but for one column are written as each was meant', async () => {
+  await pool.query(`select create_segment(version, 0, 'infinity', 'B', '', 'B', null, '{}', 'ann') from definitions`);
+  const current = await version();
+  const [beginning] = decided('any').decision.beginnings;
+  const [in1, in2] = [3_600_000, 7_200_000].map((ms) => Date.now() + ms) as [number, number];
+  const differing: [object, object][] = [
+    [{ segmentId: 1 }, { segmentId: 2 }],
+    [{ excluded: false }, { excluded: true }],
+    [{ startsAt: in1 }, { startsAt: in2 }],
+    [{ startsAt: null }, { startsAt: in1 }],
+    [{ end: { kind: 'at', moment: in1 } }, { end: { kind: 'at', moment: in2 } }],
+    [{ end: { kind: 'ttl', milliseconds: 5_000 } }, { end: { kind: 'ttl', milliseconds: 6_000 } }],
+    [{ since: 1_000 }, { since: 2_000 }],
+    [{ since: -Infinity }, { since: 2_000 }],
+    [{ cause: 'request' }, { cause: 'import' }],
+    [{ by: 'ann' }, { by: 'bob' }],
+    [{}, {}],
+    [
+      { startsAt: in1, end: { kind: 'ttl', milliseconds: 5_000 }, since: -Infinity },
+      { startsAt: in1, end: { kind: 'ttl', milliseconds: 5_000 }, since: -Infinity },
+    ],
+  ];
+  for (const [i, pair] of differing.entries()) {
+    const written = async (folds: boolean) => {
+      const users = [userOf(`fold${i}-${folds}-`, 1), userOf(`fold${i}-${folds}-`, 2)];
+      const changes = users.map((userId, n) => ({
+        ...decided(userId, { version: current }),
+        decision: { endings: [], beginnings: [{ ...beginning!, ...pair[n] }], goodUntil: Infinity },
+      }));
+      const { outcome, revision } = await apply(changes, folds);
+      assert.equal(outcome, 'applied');
+      const ms = (column: string) =>
+        `case when ${column} = 'infinity' then -1 else (extract(epoch from ${column}) * 1000)::bigint - $2 end as ${column}`;
+      const { rows } = await pool.query(
+        `select segment_id, ${ms('starts_at')}, ${ms('ends_at')}, ${ms('since')}, excluded, begun_by, begun_cause
+           from memberships where user_id = any ($1) order by user_id`,
+        [users, momentOf(revision)],
+      );
+      assert.equal(rows.length, 2);
+      return { rows, moment: momentOf(revision) };
+    };
+    const [folded, plain] = [await written(true), await written(false)];
+    // What is told in moments, rather than from the change on, differs by what passed between the two.
+    const passed = plain.moment - folded.moment;
+    for (const [n, row] of folded.rows.entries())
+      for (const [column, value] of Object.entries(row)) {
+        const other = plain.rows[n]![column];
+        assert.ok(value === other || value === other + passed, `${i}: ${column} of row ${n}: ${value}, ${other}`);
+      }
+  }
+});

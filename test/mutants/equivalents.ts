@@ -5,6 +5,7 @@ const equivalents: Readonly<Record<string, readonly (readonly [mutant: string, b
   'migrations/0001_core.sql': [
     [' <  →  <=     in: while now_us < low', 'it looks at the clock once more'],
     [' >  →  >=     in: if low - now_us > 1000000', 'a second to the microsecond is none of the two'],
+    [' >  →  >=     in: if s > (select last_value from settled)', 'to set it to what it is changes nothing'],
     ['perform pg_sleep', 'it looks at the clock without a rest'],
   ],
   'migrations/0007_even_batches.sql': [
@@ -15,6 +16,7 @@ const equivalents: Readonly<Record<string, readonly (readonly [mutant: string, b
     [' and  →  or     in: elsif cardinality(p_users) > 1', 'the update locks the same rows a moment later'],
     [' >  →  >=     in: if v_users > 1 and v_known is null', 'for one user either statement does the same'],
     [' >  →  >=     in: if v_ends > 0', 'to end no stays is to end nothing'],
+    [' >  →  >=     in: if v_begins > 1', 'for one stay either statement does the same'],
   ],
   'src/imports/deciding.ts': [["refused === 'end_not_future' → true", 'only a rule that is broken elsewhere leads past it']],
   'src/rollout/murmur3.ts': [
