@@ -163,6 +163,13 @@ test('a plan that begins no later than the present stay ends carries on its sinc
   assert.equal(since(stay(10, Infinity, { excluded: true }), 30), null);
 });
 
+test('a membership without an end that a plan cuts is in the way in its group until that plan has ended, and no longer', () => {
+  const facts = withStays(told(grouped(0, 'A', 'G'), grouped(1, 'B', 'G')), stay(10), stay(30, 40));
+  const planned = (start: number) => decide(facts, asked({ add: ['B'], start: start * second }), 20 * second);
+  assert.ok('refused' in planned(39));
+  assert.ok(!('refused' in planned(40)));
+});
+
 test('a row of a file that takes the place of who is in leaves plans, and the end of who is in where it gives none', () => {
   const planned = stay(60, 70);
   const [isIn, isOut] = [[stay(10, 50), planned], [planned]].map((stays) => withStays(told(created(0, 'A')), ...stays));

@@ -180,6 +180,8 @@ function makingRoom(facts: Facts, mate: Segment, { actor, cause }: Command, mome
   return { endings: ended.map((stay) => ending(stay, cause, actor)), beginnings: [] };
 }
 
+const endAt = (moment: Moment): End => (moment === Infinity ? { kind: 'never' } : { kind: 'at', moment });
+
 function endsAt({ start, end }: Command, moment: Moment): Moment {
   return end.kind === 'never' ? Infinity : end.kind === 'at' ? end.moment : (start ?? moment) + end.milliseconds;
 }
@@ -235,7 +237,7 @@ function following(planned: readonly Stay[], sinceOf: (plan: Stay) => Moment | n
       segmentId: plan.segmentId,
       startsAt: plan.startsAt,
       excluded: plan.excluded,
-      end: plan.endsAt === Infinity ? { kind: 'never' } : { kind: 'at', moment: plan.endsAt },
+      end: endAt(plan.endsAt),
       since: sinceOf(plan),
       cause: plan.begunCause,
       by: plan.begunBy,
@@ -258,7 +260,7 @@ function planning(facts: Facts, segment: Segment, start: Moment, command: Comman
         segmentId: segment.id,
         startsAt: start,
         excluded: false,
-        end: until === Infinity ? { kind: 'never' } : { kind: 'at', moment: until },
+        end: endAt(until),
         since: isUnbroken ? present.since : null,
         cause,
         by,
