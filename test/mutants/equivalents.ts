@@ -17,6 +17,8 @@ const equivalents: Readonly<Record<string, readonly (readonly [mutant: string, b
     [' >  →  >=     in: if v_users > 1 and v_known is null', 'for one user either statement does the same'],
     [' >  →  >=     in: if v_ends > 0', 'to end no stays is to end nothing'],
     [' >  →  >=     in: if v_begins > 1', 'for one stay either statement does the same'],
+    [' >  →  >=     in: elsif v_begins > 0', 'to begin no stays is to begin nothing'],
+    [' >  →  >=     in: if cardinality(array_remove(b_start', 'to note no starts is to note nothing'],
   ],
   'src/imports/deciding.ts': [["refused === 'end_not_future' → true", 'only a rule that is broken elsewhere leads past it']],
   'src/rollout/murmur3.ts': [
