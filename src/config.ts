@@ -100,6 +100,10 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env, { doten
     const value = secrets.has(name) ? 'the given value (not shown)' : JSON.stringify(first.data);
     throw new ConfigError(`${name}: ${value} is not allowed; it must be ${allowed}.`, { cause: error });
   }
+  if (config.REDIS_URL !== undefined && !URL.canParse(config.REDIS_URL))
+    throw new ConfigError(
+      'REDIS_URL: its value is no address; it must be a redis:// or rediss:// address, with / # ? @ : of a password percent-encoded.',
+    );
   if (config.CACHE === 'redis' && config.REDIS_URL === undefined)
     throw new ConfigError('REDIS_URL: it is not set; where CACHE is redis it must be a redis:// or rediss:// address.');
   if ((config.TLS_CERT === undefined) !== (config.TLS_KEY === undefined)) {

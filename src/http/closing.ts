@@ -1,15 +1,24 @@
+import type { Socket } from 'node:net';
+import { Server as TlsServer } from 'node:tls';
 import type { FastifyInstance } from 'fastify';
 import { Problem } from './problem.ts';
 
 /**
  * Lets a stop end as soon as the last request has its answer. Node closes the connections that are idle when a server
  * begins to close; one that becomes idle later would be kept alive for its next request until the time for a graceful
- * stop has run out. A request that comes on one of them meanwhile is refused with 503 `overloaded`.
+ * stop has run out. A request that comes on one of them meanwhile is refused with 503 `overloaded`. One on which nothing
+ * was ever asked, as browsers and balancers open them, is not idle to Node, and is closed here.
  */
 export function closeConnectionsWhenStopping(app: FastifyInstance) {
   let isClosing = false;
+  const open = new Set<Socket>();
+  app.server.on(app.server instanceof TlsServer ? 'secureConnection' : 'connection', (socket: Socket) => {
+    open.add(socket);
+    socket.once('close', () => open.delete(socket));
+  });
   app.addHook('preClose', async () => {
     isClosing = true;
+    for (const socket of open) if (socket.bytesRead === 0) socket.destroy();
   });
   app.addHook('onRequest', (_request, reply, done) => {
     if (!isClosing) return done();

@@ -76,16 +76,20 @@ export async function shedLoad(app: FastifyInstance, options: LoadOptions, metri
 
     /** To be called after the hooks of authentication are added: whom no key lets in is refused for that. */
     countRequests() {
-      app.addHook('onRequest', (request, _reply, done) => {
-        if (isVital(request)) return done();
+      const end = (request: FastifyRequest) => {
+        if (request.isUnderWay) underWay--;
+        request.isUnderWay = false;
+      };
+      app.addHook('onRequest', (request, reply, done) => {
+        if (isVital(request) || request.raw.socket?.destroyed) return done(); // who has gone meanwhile is never answered
         if (underWay >= maxRequests) refuse(`This process works on ${maxRequests} requests already.`);
         request.isUnderWay = true;
         underWay++;
+        reply.raw.once('close', () => end(request)); // also of whose body never came whole: it meets no other hook
         done();
       });
       app.addHook('onSend', (request, _reply, _payload, done) => {
-        if (request.isUnderWay) underWay--;
-        request.isUnderWay = false;
+        end(request);
         done();
       });
     },

@@ -4,6 +4,7 @@ import { type AddressInfo, connect, type Socket } from 'node:net';
 import { after, before, test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
 import { connect as connectTls } from 'node:tls';
+import { promisify } from 'node:util';
 import pino from 'pino';
 import { startApp, type TestApp } from '../../test/support/app.ts';
 import { selfSigned } from '../../test/support/certificate.ts';
@@ -70,6 +71,42 @@ for (const [what, text] of [
     assert.ok(ms >= stallMs * 0.9 && ms < stallMs * 10, `after ${ms} ms`);
   });
 }
+
+test('who sends half a head and keeps its own side open when the other one was ended is let go all the same', async () => {
+  const connections = () => promisify(plain.app.server.getConnections.bind(plain.app.server))();
+  await until(async () => (await connections()) === 0, 'the others to be gone');
+  const socket = connect({ port: portOf(plain), allowHalfOpen: true });
+  after(() => socket.destroy());
+  socket.on('error', () => {}).resume();
+  socket.write('GET /v1/segments HTTP/1.1\r\n');
+  await once(socket, 'end');
+  assert.equal(await connections(), 1);
+  await until(async () => (await connections()) === 0, 'the connection to be gone');
+});
+
+test('whoever never sends the body that was announced takes no place for good', async () => {
+  const one = await startApp({ database: await cloneDatabase(), stallMs, load: { maxRequests: 2 } });
+  await one.app.listen({ host: '127.0.0.1', port: 0 });
+  const half = `POST /v1/lookup HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${one.keys.read}\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{`;
+  const status = async () => (await one.call('GET', '/v1/segments')).status;
+  const clients = [1, 2, 3, 4, 5, 6].map(() => sends(half, connect({ host: '127.0.0.1', port: portOf(one) })));
+  for (const { socket } of clients) socket.resume();
+  await until(() => clients.every(({ socket }) => socket.closed), 'all to be cut');
+  await until(async () => (await status()) === 200, 'their places to be free');
+});
+
+test('a connection on which nothing was ever asked does not hold up a stop', async () => {
+  const one = await startApp({ database: await cloneDatabase() });
+  await one.app.listen({ host: '127.0.0.1', port: 0 });
+  const socket = connect({ host: '127.0.0.1', port: portOf(one) });
+  after(() => socket.destroy());
+  socket.on('error', () => {});
+  const connections = promisify(one.app.server.getConnections.bind(one.app.server));
+  await until(async () => (await connections()) === 1, 'the connection');
+  let isClosed = false;
+  void one.app.close().then(() => (isClosed = true));
+  await until(() => isClosed, 'the stop', 5_000);
+});
 
 test('of a file that was cut nothing was applied', async () => {
   await until(async () => {

@@ -21,7 +21,12 @@ export function answerUnreadable(error: NodeJS.ErrnoException, socket: Socket) {
     'Connection: close',
   ];
   socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);
+  // Who does not end its own side would keep it open for ever; at once, and what it still sends would cost it the answer.
+  const timer = setTimeout(() => socket.destroy(), lingerMs).unref();
+  socket.once('close', () => clearTimeout(timer));
 }
+
+const lingerMs = 1_000;
 
 /**
  * Node answers an `Expect` that it does not know with a bare 417 before anybody has the request. A server may ignore what it
