@@ -33,6 +33,7 @@ import { describeApi } from './http/openapi.ts';
 import { type LoadOptions, shedLoad } from './http/load.ts';
 import { logRequests, type RequestLogOptions } from './http/request-log.ts';
 import { type PageFile, pageRoutes } from './http/page.ts';
+import { openSockets } from './http/open-sockets.ts';
 import { cutSlowReaders } from './http/slow-readers.ts';
 import { cutSlowRequests } from './http/slow-requests.ts';
 import { setSecurityHeaders } from './http/security-headers.ts';
@@ -211,9 +212,10 @@ export async function buildApp(options: AppOptions) {
   // Before anything that may refuse, so that refusals have the headers too.
   setSecurityHeaders(app);
   allowOrigins(app, corsOrigins);
-  closeConnectionsWhenStopping(app);
+  const open = openSockets(app);
+  closeConnectionsWhenStopping(app, open);
   cutSlowRequests(app, stallMs);
-  cutSlowReaders(app, stallMs);
+  cutSlowReaders(app, open, stallMs);
   measureRequests(app, metrics);
   logRequests(app, logger, requestLog);
   const load = await shedLoad(app, loadOptions, metrics, logger);

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { cloneDatabase, type TestDatabase } from '../../test/support/database.ts';
+import { createSegment } from '../../test/support/functions.ts';
 import { houseOf } from '../../test/support/housekeeping.ts';
 import { randomFacts, record } from '../../test/support/recorded.ts';
 import { momentText } from '../db/moments.ts';
@@ -125,10 +126,7 @@ test(`pages of any size tell what the histories of all users tell, wherever thei
 test('several ends of several users at the last settled moment are all told, wherever a page or a reader stops between them', async () => {
   const database = await cloneDatabase();
   const { pool } = database;
-  for (const slug of ['A', 'B', 'C'])
-    await pool.query(`select create_segment((select version from definitions), 0, 'infinity', $1, '', $1, null, '{}', 'ann')`, [
-      slug,
-    ]);
+  for (const slug of ['A', 'B', 'C']) await createSegment(pool, slug);
   await pool.query(`update segments set created_at = '2020-01-01'`);
   await pool.query(`update rollouts set from_at = '2020-01-01'`);
   for (const [userId, slugs] of [
@@ -174,7 +172,7 @@ test('several ends of several users at the last settled moment are all told, whe
 test('what happened is told also when the clock of the database was set back behind it', async () => {
   const database = await cloneDatabase();
   const { pool } = database;
-  await pool.query(`select create_segment((select version from definitions), 0, 'infinity', 'A', '', 'A', null, '{}', 'ann')`);
+  await createSegment(pool, 'A');
   const [begun, ended, settled] = [now + 600_000, now + 601_000, now + 602_000];
   await pool.query(`insert into users values ('u', $1, $2)`, [momentText(begun), ended * 1000]);
   for (const at of [begun, ended])

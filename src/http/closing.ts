@@ -1,5 +1,4 @@
 import type { Socket } from 'node:net';
-import { Server as TlsServer } from 'node:tls';
 import type { FastifyInstance } from 'fastify';
 import { Problem } from './problem.ts';
 
@@ -9,17 +8,14 @@ import { Problem } from './problem.ts';
  * stop has run out. A request that comes on one of them meanwhile is refused with 503 `overloaded`. One on which nothing
  * was ever asked, as browsers and balancers open them, is not idle to Node, and is closed here.
  */
-export function closeConnectionsWhenStopping(app: FastifyInstance) {
+export function closeConnectionsWhenStopping(app: FastifyInstance, open: ReadonlySet<Socket>) {
   let isClosing = false;
-  const open = new Set<Socket>();
-  app.server.on(app.server instanceof TlsServer ? 'secureConnection' : 'connection', (socket: Socket) => {
-    open.add(socket);
-    socket.once('close', () => open.delete(socket));
-  });
   app.addHook('preClose', async () => {
     isClosing = true;
     for (const socket of open) if (socket.bytesRead === 0) socket.destroy();
   });
+  // Known to us only when its handshake has ended, which may be later.
+  app.server.on('secureConnection', (socket: Socket) => void (isClosing && socket.destroy()));
   app.addHook('onRequest', (_request, reply, done) => {
     if (!isClosing) return done();
     void reply.header('connection', 'close');

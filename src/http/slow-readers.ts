@@ -1,4 +1,4 @@
-import { Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import type { FastifyInstance } from 'fastify';
 
 /**
@@ -6,23 +6,8 @@ import type { FastifyInstance } from 'fastify';
  * was taken for so long. Node waits for such a reader for ever, and with it whatever the answer is made from. Files are sent
  * in pieces of 64 KiB, so the slowest reader that is borne takes one in the time.
  */
-export function cutSlowReaders(app: FastifyInstance, limitMs: number) {
-  const open = new Set<Socket>();
-  const stalled = new Map<Socket, { taken: number; since: number }>();
-  const keep = (socket: Socket) => {
-    if (open.has(socket)) return;
-    open.add(socket);
-    socket.once('close', () => {
-      open.delete(socket);
-      stalled.delete(socket);
-    });
-  };
-  for (const event of ['connection', 'secureConnection']) app.server.on(event, keep);
-  // One that listens on a second address of `localhost` is another server, and tells its connections to nobody.
-  app.addHook('onRequest', ({ raw }, _reply, done) => {
-    if (raw.socket instanceof Socket) keep(raw.socket);
-    done();
-  });
+export function cutSlowReaders(app: FastifyInstance, open: ReadonlySet<Socket>, limitMs: number) {
+  const stalled = new WeakMap<Socket, { taken: number; since: number }>();
 
   const look = () => {
     const now = performance.now();

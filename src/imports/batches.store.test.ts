@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { before, test } from 'node:test';
 import { cloneDatabase } from '../../test/support/database.ts';
+import { createSegment } from '../../test/support/functions.ts';
 import { definitionsStore } from '../segments/definitions.store.ts';
 import { batchesStore, type DecidedBatch } from './batches.store.ts';
 import { importsStore } from './imports.store.ts';
@@ -48,9 +49,7 @@ const batchOf = (...userIds: string[]): DecidedBatch => ({
 const known = async (...userIds: string[]) =>
   (await pool.query('select from users where user_id = any ($1)', [userIds])).rowCount;
 
-before(async () => {
-  await pool.query(`select create_segment(0, 0, 'infinity', 'A', '', 'A', null, '{}', 'ann')`);
-});
+before(() => createSegment(pool, 'A'));
 
 test('a batch is saved with how far its import came, and the import has the revision of its newest change', async () => {
   const owner = randomUUID();

@@ -1,5 +1,5 @@
 import { type Command, decide, type Decision } from '../timeline/decide.ts';
-import { livingAt } from '../timeline/definitions.ts';
+import { livesAt } from '../timeline/definitions.ts';
 import type { Facts, Moment } from '../timeline/facts.ts';
 import type { RejectReason } from './rows.ts';
 
@@ -41,9 +41,9 @@ export type RowDecision =
 
 /**
  * Decides rows of an import into a segment one after the other, by the same rules as anybody's change of one user. The
- * command names a slug, which another segment may have by now: the file was not sent for that one. Where the segment is in no exclusive
- * group the id of the user changes nothing, and rows that lie together mostly have the same stays, the very same array: then
- * the decision is that of the row before.
+ * command names a slug, which another segment may have by now: the file was not sent for that one. Where the segment is in
+ * no exclusive group the id of the user changes nothing, and rows that lie together mostly have the same stays, the very
+ * same array: then the decision is that of the row before.
  */
 export function rowDecider(command: Command, segmentId: number): (facts: Facts, moment: Moment) => RowDecision {
   let last: { facts: Facts; moment: Moment; decided: RowDecision } | undefined;
@@ -59,8 +59,8 @@ export function rowDecider(command: Command, segmentId: number): (facts: Facts, 
 }
 
 function decideRow(facts: Facts, command: Command, segmentId: number, moment: Moment): RowDecision {
-  const [slug] = [...command.add, ...command.remove];
-  if (livingAt(facts.definitions, slug!, moment)?.id !== segmentId) return { kind: 'segment_deleted' };
+  const segment = facts.definitions.byId.get(segmentId);
+  if (!segment || !livesAt(segment, moment)) return { kind: 'segment_deleted' };
   const decision = decide(facts, command, moment);
   if (!('refused' in decision)) {
     const isChange = decision.endings.length + decision.beginnings.length > 0;

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { test } from 'node:test';
 import { cloneDatabase } from '../../test/support/database.ts';
+import { createSegment } from '../../test/support/functions.ts';
 import { definitionsStore } from '../segments/definitions.store.ts';
 import { importsService } from './imports.service.ts';
 import { importsStore } from './imports.store.ts';
@@ -9,9 +10,7 @@ import { stagingStore } from './staging.store.ts';
 
 test('an import that was accepted goes on, though whoever accepted it never heard so', async () => {
   const database = await cloneDatabase();
-  await database.pool.query(
-    `select create_segment((select version from definitions), 0, 'infinity', 'A', '', 'A', null, '{}', 'ann')`,
-  );
+  await createSegment(database.pool, 'A');
   const store = importsStore(database);
   const accept: typeof store.accept = async (...asked) => {
     await store.accept(...asked);

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { after, test } from 'node:test';
 import { cloneDatabase } from '../../test/support/database.ts';
+import { createSegment } from '../../test/support/functions.ts';
 import { until } from '../../test/support/service.ts';
 import type { DatabaseLimits } from '../db/database.ts';
 import { definitionsStore } from '../segments/definitions.store.ts';
@@ -18,11 +19,7 @@ async function start(limits: Partial<DatabaseLimits> = {}) {
   const database = await cloneDatabase({ limits });
   const { pool } = database;
   const [imports, staging, definitions] = [importsStore(database), stagingStore(database), definitionsStore(database)];
-  const change = async (text: string) => {
-    const { rows } = await pool.query<{ revision: number | null }>(`select ${text} as revision from definitions`);
-    assert.notEqual(rows[0]!.revision, null);
-  };
-  const create = () => change(`create_segment(version, 0, 'infinity', 'A', '', 'G', 'G', '{}', 'ann')`);
+  const create = () => createSegment(pool, 'A', 'G');
   await create();
   const batches = batchesStore(database, definitions);
   const failures: unknown[] = [];
@@ -31,7 +28,12 @@ async function start(limits: Partial<DatabaseLimits> = {}) {
     imports,
     failures,
     create,
-    deleteSegment: () => change(`delete_segment(version, 1, 'ann')`),
+    async deleteSegment() {
+      const { rows } = await pool.query<{ revision: number | null }>(
+        `select delete_segment(version, 1, 'ann') as revision from definitions`,
+      );
+      assert.notEqual(rows[0]!.revision, null);
+    },
     /** A file that adds these. */
     async accepted(...userIds: string[]): Promise<string> {
       const owner = randomUUID();

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
 import { cloneDatabase } from '../../test/support/database.ts';
+import { clockOf, createSegment } from '../../test/support/functions.ts';
 import { until } from '../../test/support/service.ts';
 import { momentOf } from '../timeline/revision.ts';
 import { applyText, changeValues, type DecidedChange } from './memberships.store.ts';
@@ -15,8 +16,7 @@ interface Answer {
   stale: string[];
 }
 
-const clock = async () =>
-  (await pool.query<{ us: number }>(`select (extract(epoch from clock_timestamp()) * 1000000)::bigint as us`)).rows[0]!.us;
+const clock = () => clockOf(pool);
 const version = async () => (await pool.query<{ version: number }>('select version from definitions')).rows[0]!.version;
 
 /** A decision that puts one user in the first segment. */
@@ -61,10 +61,7 @@ async function isIn(prefix: string): Promise<Map<string, number>> {
 const userOf = (prefix: string, i: number) => `${prefix}${String(i).padStart(4, '0')}`;
 
 before(async () => {
-  const { rows } = await pool.query<{ made: number }>(
-    `select create_segment(0, 0, 'infinity', 'A', '', 'A', null, '{}', 'ann') as made`,
-  );
-  assert.ok(rows[0]!.made);
+  await createSegment(pool, 'A');
   assert.equal(await version(), 1);
 });
 
@@ -221,7 +218,7 @@ test('since when of what begins is its start, a moment before, or that of the ch
 });
 
 test('rows that are sent alike but for one column are written as each was meant', async () => {
-  await pool.query(`select create_segment(version, 0, 'infinity', 'B', '', 'B', null, '{}', 'ann') from definitions`);
+  await createSegment(pool, 'B');
   const current = await version();
   const [beginning] = decided('any').decision.beginnings;
   const [in1, in2] = [3_600_000, 7_200_000].map((ms) => Date.now() + ms) as [number, number];

@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { cloneDatabase } from '../../test/support/database.ts';
+import { clockOf } from '../../test/support/functions.ts';
 import { until } from '../../test/support/service.ts';
 
 // How far the function of the database promises that nothing is written any more, whatever holds the gate.
 const { pool } = await cloneDatabase();
 
-const us = (moment: string) => `(extract(epoch from ${moment}) * 1000000)::bigint`;
 const settled = async () => (await pool.query<{ settled: number }>('select settle() as settled')).rows[0]!.settled;
-const clock = async () => (await pool.query<{ us: number }>(`select ${us('clock_timestamp()')} as us`)).rows[0]!.us;
+const clock = () => clockOf(pool);
 
 /** What settles while another session's transaction holds the gate, and when that began, in microseconds. */
 async function beside(begin: string, text = 'lock table gate in row share mode') {
@@ -16,7 +16,7 @@ async function beside(begin: string, text = 'lock table gate in row share mode')
   try {
     await writer.query(begin);
     await writer.query(`begin; ${text}`);
-    const { rows } = await writer.query<{ began: number }>(`select ${us('now()')} as began`);
+    const { rows } = await writer.query<{ began: number }>('select (extract(epoch from now()) * 1000000)::bigint as began');
     const { began } = rows[0]!;
     await until(async () => (await clock()) > began + 20_000, 'some time to pass');
     return { began, before: await settled(), after: await settled() };

@@ -1,20 +1,20 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { cloneDatabase } from '../../test/support/database.ts';
+import { clockOf } from '../../test/support/functions.ts';
 import { momentOf } from '../timeline/revision.ts';
 
 // The rule of the database itself, with decisions that no request could time so well.
 const { pool } = await cloneDatabase();
 
-const clockText = '(extract(epoch from clock_timestamp()) * 1000000)::bigint';
-const clock = async () => (await pool.query<{ us: number }>(`select ${clockText} as us`)).rows[0]!.us;
+const clock = () => clockOf(pool);
 const definitions = async () =>
   (await pool.query<{ version: number; revision: number }>('select version, revision from definitions')).rows[0]!;
 
 /** Creates a segment, decided on these definitions: its revision, null where the decision does not hold, and the clock then. */
 async function create(slug: string, version: number, goodUntil: number) {
   const { rows } = await pool.query<{ revision: number | null; clock: number }>(
-    `select create_segment($1, 0, to_timestamp($2::numeric / 1000), $3, '', 'S', null, '{}', 'ann') as revision, ${clockText} as clock`,
+    `select create_segment($1, 0, to_timestamp($2::numeric / 1000), $3, '', 'S', null, '{}', 'ann') as revision, (extract(epoch from clock_timestamp()) * 1000000)::bigint as clock`,
     [version, goodUntil, slug],
   );
   return rows[0]!;
