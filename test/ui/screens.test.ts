@@ -99,6 +99,7 @@ test('each screen, light and dark, wide and narrow: it fits, and axe finds nothi
       await look('sign-in');
       await page.getByLabel('Key').fill(keys.analytics);
       await page.getByRole('button', { name: 'Sign in' }).click();
+      await page.getByLabel('Key').waitFor({ state: 'detached' }); // before it is loaded anew, which would break that off
       for (const [name, { hash, make }] of Object.entries(screens)) {
         await t.test(`${name}, ${width}, ${colorScheme}`, async () => {
           await page.goto(`${url}/ui/${hash}`);
