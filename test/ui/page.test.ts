@@ -705,6 +705,23 @@ test(
   },
 );
 
+test('a percentage that is set at the very moment the slider is there is a wish as any other', { skip }, async () => {
+  await send('POST', '/v1/segments', { slug: 'AT_ONCE', percent: 40 });
+  const page = await open('#/operating');
+  // Before the browser draws it, and so before what is done after drawing.
+  await page.evaluate(`new MutationObserver((_changes, observer) => {
+    const slider = document.querySelector('.slider input[type=range]');
+    if (!slider) return;
+    observer.disconnect();
+    slider.value = '65';
+    slider.dispatchEvent(new InputEvent('input', { bubbles: true }));
+  }).observe(document.body, { childList: true, subtree: true })`);
+  await page.goto(`${service.url}/ui/#/segments/AT_ONCE`);
+  const card = page.getByRole('region', { name: 'Percentage' });
+  await card.getByRole('button', { name: 'Apply 65 %' }).waitFor();
+  assert.equal(await card.getByLabel('Percent', { exact: true }).inputValue(), '65');
+});
+
 test(
   'a group that has no room says what is free and who has the rest; what would be gained is on the ring',
   { skip },

@@ -24,10 +24,12 @@ export function PercentageEditor({ segment, onChanged, onPreview }: PercentageEd
   const [when, setWhen] = useState('');
   const slider = useId();
   const before = useRef(segment.percent);
-  // What somebody else set is shown, unless another wish stands here.
+  // What somebody else set is shown, unless another wish stands here: one just made too, since this runs after the page is drawn.
   useEffect(() => {
-    if (Number(text) === before.current) setText(String(segment.percent));
+    const was = before.current;
+    if (was === segment.percent) return;
     before.current = segment.percent;
+    setText((now) => (Number(now) === was ? String(segment.percent) : now));
   }, [segment.percent]);
   const path = segmentPath(segment.slug);
   const wish = useSettled(JSON.stringify(wishOf(text, when)), 250);
