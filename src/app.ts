@@ -107,6 +107,8 @@ export interface AppOptions {
    * connection is cut. In milliseconds, default 60,000.
    */
   readonly stallMs?: number;
+  /** How long a stop waits for requests under way, before it cuts their connections. In milliseconds, default 30,000. */
+  readonly graceMs?: number;
   readonly logger: FastifyBaseLogger;
   /** Default: slower than a second, and one of a thousand. */
   readonly requestLog?: RequestLogOptions;
@@ -146,6 +148,7 @@ export async function buildApp(options: AppOptions) {
     load: loadOptions = {},
     maxDownloads = 8,
     stallMs = 60_000,
+    graceMs = 30_000,
     requestLog = { slowMs: 1000, sample: 0.001 },
     housekeeping = 'off',
     streams: streaming = {},
@@ -213,7 +216,7 @@ export async function buildApp(options: AppOptions) {
   setSecurityHeaders(app);
   allowOrigins(app, corsOrigins);
   const open = openSockets(app);
-  closeConnectionsWhenStopping(app, open);
+  closeConnectionsWhenStopping(app, open, graceMs);
   cutSlowRequests(app, stallMs);
   cutSlowReaders(app, open, stallMs);
   measureRequests(app, metrics);
@@ -273,6 +276,7 @@ export async function buildApp(options: AppOptions) {
   answerFirst(app, [fastRead(reader), fastEvaluation(reader)], {
     isLetIn: admitted.isLetIn,
     load,
+    open,
     hasCors: corsOrigins.length > 0,
     metrics,
     logger,

@@ -36,6 +36,7 @@ const quiet = { logger: app.log, requestLog: { slowMs: Infinity, sample: 0 } };
 answerFirst(app, [{ ...route, isFor: isBelow, answer: below }], {
   isLetIn: () => true,
   load,
+  open: { count: () => {} },
   hasCors: false,
   metrics: makeMetrics(),
   ...quiet,

@@ -12,8 +12,8 @@ import { findObstacles } from '../operating/readiness.store.ts';
 import { CommandError, connect, type Connected, untilAnswered } from './connect.ts';
 import { readPage } from './page.ts';
 
-/** What requests under way may take when the service stops, before they are cut. */
-const graceMs = 30_000;
+/** How long a stop may take: what requests under way may, before they are cut, and a little to end in order after that. */
+const stopMs = 34_000;
 
 /** Runs the service until it is told to stop, which may be before it is ready. */
 export async function serve(): Promise<void> {
@@ -24,7 +24,7 @@ export async function serve(): Promise<void> {
   let connected: Connected | undefined;
   const stopping = closeWithGrace(
     {
-      delay: graceMs,
+      delay: stopMs,
       skip: ['beforeExit'],
       logger: {
         error: (...words: unknown[]) =>
@@ -120,8 +120,10 @@ function readPem(name: string, path: string): Buffer {
 }
 
 async function listen(app: App, { HOST, PORT }: Config): Promise<string> {
+  // For `localhost` the framework would listen on all that it stands for, on each further one by a server with less to it.
+  const host = HOST === 'localhost' ? '127.0.0.1' : HOST;
   try {
-    return await app.listen({ host: HOST, port: PORT });
+    return await app.listen({ host, port: PORT });
   } catch (error) {
     if (!(error instanceof Error) || !('syscall' in error)) throw error;
     throw new CommandError(`HOST and PORT: ${HOST}:${PORT} cannot be listened on (${error.message}).`, { cause: error });

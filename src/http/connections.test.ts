@@ -3,7 +3,6 @@ import { once } from 'node:events';
 import { connect, type AddressInfo } from 'node:net';
 import { test } from 'node:test';
 import { startApp } from '../../test/support/app.ts';
-import { until } from '../../test/support/service.ts';
 
 /** What a listening app sends back, to the end of the connection, to bytes sent as they are. */
 async function exchange(port: number, text: string): Promise<string> {
@@ -43,28 +42,4 @@ test('an expectation that nobody knows is ignored: the request is answered as an
   const { port } = app.server.address() as AddressInfo;
   assert.match(await exchange(port, ask(keys.read)), /^HTTP\/1\.1 200 OK[^]*"name":"reader"/);
   assert.match(await exchange(port, ask('x')), /^HTTP\/1\.1 401 [^]*"code":"unauthorized"/);
-});
-
-test('a request that comes while the process stops is refused as a problem, and the one under way is answered', async () => {
-  const { app, keys, database } = await startApp();
-  await app.listen({ port: 0 });
-  const socket = connect((app.server.address() as AddressInfo).port, '127.0.0.1');
-  let received = '';
-  socket.setEncoding('utf8').on('data', (part: string) => (received += part));
-  const ended = once(socket, 'close');
-  const request = `GET /v1/segments HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${keys.read}\r\n\r\n`;
-
-  const holder = await database.pool.connect();
-  await holder.query('begin; lock table definitions in access exclusive mode');
-  socket.write(request);
-  const blocked = `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;
-  await until(async () => (await database.pool.query(blocked)).rowCount === 1, 'the first request to wait for the database');
-  const closed = app.close();
-  socket.write(request);
-  await holder.query('commit');
-  holder.release();
-  await Promise.all([ended, closed]);
-  const [first, second] = [...received.matchAll(/HTTP\/1\.1 (\d+)/g)].map(([, status]) => status);
-  assert.equal(first, '200');
-  assert.ok(second === undefined || (second === '503' && received.includes('"code":"overloaded"')), received);
 });

@@ -6,6 +6,7 @@ import type { Admission } from './admission.ts';
 import { tookBefore } from './elapsed.ts';
 import type { Load } from './load.ts';
 import type { Metrics } from './metrics.ts';
+import type { OpenSockets } from './open-sockets.ts';
 import { lineWriter, type RequestLogOptions } from './request-log.ts';
 import { securityHeaders } from './security-headers.ts';
 
@@ -34,6 +35,7 @@ export interface FastRoute {
 export interface FastPathParts {
   readonly isLetIn: Admission['isLetIn'];
   readonly load: Pick<Load, 'isFull' | 'begin'>;
+  readonly open: Pick<OpenSockets, 'count'>;
   readonly metrics: Metrics;
   /** Whether pages of other origins are let in, which is the framework's to do. */
   readonly hasCors: boolean;
@@ -59,7 +61,7 @@ const noBody = Buffer.alloc(0);
  * To be called after the hooks of authentication are added, so that a failure is told to nobody whom the key does not let in.
  */
 export function answerFirst(app: FastifyInstance, routes: readonly FastRoute[], parts: FastPathParts) {
-  const { isLetIn, hasCors, load, logger } = parts;
+  const { isLetIn, hasCors, load, open, logger } = parts;
   const known = routes.map((route) => ({ ...route, count: parts.metrics.requests.of(route.method, route.route) }));
   const log = lineWriter(logger, parts.requestLog);
   const common = [
@@ -74,7 +76,6 @@ export function answerFirst(app: FastifyInstance, routes: readonly FastRoute[], 
   });
   app.addHook('onRequest', (request, _reply, done) => done(failures.get(request.raw) as Error | undefined));
 
-  // What was made with the server; one that listens on a second address of `localhost` is not this server and has its own.
   const [framework] = app.server.listeners('request') as [RequestListener];
   app.server.removeListener('request', framework);
   app.server.on('request', (request, response) => {
@@ -109,7 +110,12 @@ export function answerFirst(app: FastifyInstance, routes: readonly FastRoute[], 
       }
       if (!(found instanceof Promise)) return send(found);
       const end = load.begin();
-      void found.finally(end).then(send, (error: unknown) => {
+      open.count(request.socket, 1);
+      const ended = found.finally(() => {
+        end();
+        open.count(request.socket, -1);
+      });
+      void ended.then(send, (error: unknown) => {
         failures.set(request, error);
         tookBefore(request, performance.now() - startedAt);
         framework(request, response);

@@ -1,19 +1,32 @@
-import { Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import type { FastifyInstance } from 'fastify';
 
 /** The connections that are open: with https, each twice, as it came and as it is read. */
-export function openSockets(app: FastifyInstance): ReadonlySet<Socket> {
+export interface OpenSockets extends Iterable<Socket> {
+  /** One more request on it is being answered, or (-1) one less. */
+  count(socket: Socket, by: 1 | -1): void;
+  /** Whether a request on it is being answered. */
+  isAsked(socket: Socket): boolean;
+}
+
+export function openSockets(app: FastifyInstance): OpenSockets {
   const open = new Set<Socket>();
-  const keep = (socket: Socket) => {
-    if (open.has(socket)) return;
-    open.add(socket);
-    socket.once('close', () => open.delete(socket));
-  };
-  for (const event of ['connection', 'secureConnection']) app.server.on(event, keep);
-  // One that listens on a second address of `localhost` is another server, and tells its connections to nobody.
+  const requests = new WeakMap<Socket, number>();
+  const isAsked = (socket: Socket) => (requests.get(socket) ?? 0) > 0;
+  const count = (socket: Socket, by: number) => void requests.set(socket, (requests.get(socket) ?? 0) + by);
+
+  for (const event of ['connection', 'secureConnection'])
+    app.server.on(event, (socket: Socket) => {
+      open.add(socket);
+      socket.once('close', () => open.delete(socket));
+    });
   app.addHook('onRequest', ({ raw }, _reply, done) => {
-    if (raw.socket instanceof Socket) keep(raw.socket);
+    count(raw.socket, 1);
     done();
   });
-  return open;
+  app.addHook('onResponse', ({ raw }, _reply, done) => {
+    count(raw.socket, -1);
+    done();
+  });
+  return { [Symbol.iterator]: () => open.values(), count, isAsked };
 }

@@ -95,23 +95,6 @@ test('whoever never sends the body that was announced takes no place for good', 
   await until(async () => (await status()) === 200, 'their places to be free');
 });
 
-for (const tls of [undefined, selfSigned()]) {
-  test(`a connection on which nothing was ever asked does not hold up a stop${tls ? ', by https' : ''}`, async () => {
-    const one = await startApp({ database: await cloneDatabase(), ...(tls && { tls }) });
-    await one.app.listen({ host: '127.0.0.1', port: 0 });
-    const to = { host: '127.0.0.1', port: portOf(one) };
-    const socket = tls ? connectTls({ ...to, rejectUnauthorized: false }) : connect(to);
-    after(() => socket.destroy());
-    socket.on('error', () => {});
-    if (tls) await once(socket, 'secureConnect');
-    const connections = promisify(one.app.server.getConnections.bind(one.app.server));
-    await until(async () => (await connections()) === 1, 'the connection');
-    let isClosed = false;
-    void one.app.close().then(() => (isClosed = true));
-    await until(() => isClosed, 'the stop', 5_000);
-  });
-}
-
 test('of a file that was cut nothing was applied', async () => {
   await until(async () => {
     const { body } = await plain.call('GET', '/v1/imports');

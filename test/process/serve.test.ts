@@ -75,8 +75,10 @@ for (const [name, value] of [
   ['ADMIN_KEY', 'too-short'],
   ['LINK_SECRET', 'a-short-secret'],
   ['DATABASE_URL', 'mysql://me:pass-word@host'],
+  ['REDIS_URL', 'http://:pass-word@host'],
+  ['REDIS_URL', 'redis://:pass/word@host'],
 ] as const) {
-  test(`a bad ${name} is named, and its value is not printed`, async () => {
+  test(`a bad ${name} (${value}) is named, and its value is not printed`, async () => {
     const { output, exited } = runMain(['serve'], { [name]: value }, folder);
     assert.equal(await exited, 1);
     assert.ok(output().includes(name) && !output().includes(value), output());
@@ -158,6 +160,15 @@ test('limits, proxies and origins are taken from the environment', async () => {
       method,
     );
   }
+});
+
+test('HOST=localhost is one address, with all that is promised of it', async () => {
+  const { url } = await cloneDatabase();
+  const service = await startService({ DATABASE_URL: url, HOST: 'localhost' });
+  assert.equal(new URL(service.url).hostname, '127.0.0.1');
+  await assert.rejects(fetch(`http://[::1]:${new URL(service.url).port}/livez`));
+  service.process.kill('SIGTERM');
+  assert.equal(await service.exited, 0);
 });
 
 test('CACHE=redis without REDIS_URL stops it with one line that names what is missing', async () => {

@@ -50,6 +50,7 @@ export async function startApp(
     load?: AppOptions['load'];
     maxDownloads?: number;
     stallMs?: number;
+    graceMs?: number;
     streams?: AppOptions['streams'];
     tls?: AppOptions['tls'];
     trustProxy?: readonly string[];
@@ -81,6 +82,7 @@ export async function startApp(
       load: { maxDelayMs: 0, ...options.load }, // a slow machine is no load
       ...(options.maxDownloads !== undefined && { maxDownloads: options.maxDownloads }),
       ...(options.stallMs !== undefined && { stallMs: options.stallMs }),
+      ...(options.graceMs !== undefined && { graceMs: options.graceMs }),
       ...(options.housekeeping && { housekeeping: options.housekeeping }),
       imports: options.imports ?? { isRunner: false }, // it asks the database now and then, which some tests count
       logger: pino({ level: options.logLevel ?? process.env.TEST_LOG_LEVEL ?? 'fatal' }),

@@ -1,0 +1,130 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { request } from 'node:http';
+import { request as requestTls } from 'node:https';
+import { type AddressInfo, connect, type Socket } from 'node:net';
+import { after, test, type TestContext } from 'node:test';
+import { connect as connectTls } from 'node:tls';
+import { startApp, type TestApp } from '../../test/support/app.ts';
+import { selfSigned } from '../../test/support/certificate.ts';
+import type { TestDatabase } from '../../test/support/database.ts';
+import { until } from '../../test/support/service.ts';
+
+const certificate = selfSigned();
+const half = 'GET /livez HTTP/1.1\r\n';
+const whole = `${half}Host: x\r\n\r\n`;
+
+/** The definitions are locked; whoever asks for them waits. */
+async function holdUp(t: TestContext, database: TestDatabase) {
+  const holder = await database.connect();
+  t.after(() => holder.end());
+  await holder.query('begin; lock table definitions in access exclusive mode');
+  const waiting = `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;
+  return {
+    untilOneWaits: () =>
+      until(async () => (await database.pool.query(waiting)).rowCount === 1, 'a request to wait for the database'),
+    release: () => holder.query('commit'),
+  };
+}
+
+async function start(isTls: boolean, options: { graceMs?: number } = {}) {
+  const started = await startApp({ ...options, ...(isTls && { tls: certificate }) });
+  await started.app.listen({ host: '127.0.0.1', port: 0 });
+  return started;
+}
+
+const addressOf = ({ app }: TestApp) => ({ host: '127.0.0.1', port: (app.server.address() as AddressInfo).port });
+
+/** A connection on which this was sent, and read by the service. */
+async function connection(started: TestApp, isTls: boolean, text: string): Promise<Socket> {
+  const { server } = started.app;
+  const accepted = once(server, isTls ? 'secureConnection' : 'connection') as Promise<[Socket]>;
+  const to = addressOf(started);
+  const socket = isTls ? connectTls({ ...to, rejectUnauthorized: false }) : connect(to);
+  after(() => socket.destroy());
+  socket.on('error', () => {}).resume();
+  const [other] = await accepted;
+  if (text) socket.write(text);
+  await until(() => other.bytesRead >= text.length, 'it to be read');
+  return socket;
+}
+
+async function untilStopped(stop: Promise<unknown>) {
+  let isOver = false;
+  void stop.then(() => (isOver = true));
+  await until(() => isOver, 'the stop', 5_000);
+}
+
+/** The status of a read, or that it was cut. */
+function ask(started: TestApp, isTls: boolean, path: string): Promise<number | 'cut'> {
+  const headers = { authorization: `Bearer ${started.keys.read}` };
+  const options = { ...addressOf(started), path, headers, agent: false };
+  const asked = isTls ? requestTls({ ...options, rejectUnauthorized: false }) : request(options);
+  asked.end();
+  return once(asked, 'response').then(
+    ([{ statusCode }]) => statusCode as number,
+    () => 'cut' as const,
+  );
+}
+
+for (const isTls of [false, true]) {
+  const by = isTls ? 'by https' : 'by http';
+
+  for (const [what, text] of [
+    ['on which nothing was ever asked', ''],
+    ['in the middle of its first head', half],
+    ['in the middle of a later head', whole + half],
+  ] as const)
+    test(`a connection ${what} does not hold up a stop, ${by}`, async () => {
+      const started = await start(isTls);
+      await connection(started, isTls, text);
+      await untilStopped(started.app.close());
+    });
+
+  // The one is answered by the framework, the other before it (fast-path.ts).
+  for (const path of ['/v1/segments', '/v1/users/1/segments?last_revision=true'])
+    test(`a stop cuts who is in the middle of a head while it waits for the answer to ${path}, ${by}`, async (t) => {
+      const started = await start(isTls);
+      assert.equal(await ask(started, isTls, path), 200);
+      const idle = await connection(started, isTls, half);
+      const { untilOneWaits, release } = await holdUp(t, started.database);
+      const answer = ask(started, isTls, path);
+      await untilOneWaits();
+      const stop = started.app.close();
+      await until(() => idle.closed, 'the idle one to be cut');
+      await release();
+      assert.equal(await answer, 200);
+      await untilStopped(stop);
+    });
+
+  test(`a stop waits no longer than its grace for what is being answered, ${by}`, async (t) => {
+    const started = await start(isTls, { graceMs: 100 });
+    const { untilOneWaits, release } = await holdUp(t, started.database);
+    const answer = ask(started, isTls, '/v1/segments');
+    await untilOneWaits();
+    const stop = started.app.close();
+    assert.equal(await answer, 'cut');
+    await release();
+    await untilStopped(stop);
+  });
+}
+
+test('a request that comes while the process stops is refused as a problem, and the one under way is answered', async (t) => {
+  const started = await start(false);
+  const socket = connect(addressOf(started));
+  let received = '';
+  socket.setEncoding('utf8').on('data', (part: string) => (received += part));
+  const ended = once(socket, 'close');
+  const request = `GET /v1/segments HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${started.keys.read}\r\n\r\n`;
+
+  const { untilOneWaits, release } = await holdUp(t, started.database);
+  socket.write(request);
+  await untilOneWaits();
+  const closed = started.app.close();
+  socket.write(request);
+  await release();
+  await Promise.all([ended, closed]);
+  const [first, second] = [...received.matchAll(/HTTP\/1\.1 (\d+)/g)].map(([, status]) => status);
+  assert.equal(first, '200');
+  assert.ok(second === undefined || (second === '503' && received.includes('"code":"overloaded"')), received);
+});
