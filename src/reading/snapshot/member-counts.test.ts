@@ -9,22 +9,24 @@ import { type PresentStay, WordList, writeWords } from './words.ts';
 const second = 1_000;
 const base = 1_700_000_000_000;
 
+/** Often within the second, sometimes minutes. */
+const anyMs = fc.oneof(fc.integer({ min: 1, max: 1_500 }), fc.integer({ min: 1, max: 60 * second }));
+
 /** Of a pair: perhaps one that holds, and perhaps one to come. */
 const anyPair = (segmentId: number) =>
   fc
     .record({
       holds: fc.boolean(),
       excluded: fc.boolean(),
-      lasts: fc.option(fc.integer({ min: 1, max: 60 }), { nil: Infinity }),
-      planAfter: fc.option(fc.integer({ min: 1, max: 60 }), { nil: Infinity }),
-      planLasts: fc.option(fc.integer({ min: 1, max: 60 }), { nil: Infinity }),
+      lasts: fc.option(anyMs, { nil: Infinity }),
+      planAfter: fc.option(anyMs, { nil: Infinity }),
+      planLasts: fc.option(anyMs, { nil: Infinity }),
     })
     .map(({ holds, excluded, lasts, planAfter, planLasts }) => (now: number): PresentStay[] => {
-      const endsAt = excluded ? Infinity : now + lasts * second;
+      const endsAt = excluded ? Infinity : now + lasts;
       const present = holds ? [{ segmentId, startsAt: now, endsAt, excluded }] : [];
-      const start = now + planAfter * second;
-      const plan =
-        planAfter < Infinity ? [{ segmentId, startsAt: start, endsAt: start + planLasts * second, excluded: false }] : [];
+      const start = now + planAfter;
+      const plan = planAfter < Infinity ? [{ segmentId, startsAt: start, endsAt: start + planLasts, excluded: false }] : [];
       return [...present, ...plan];
     });
 
@@ -32,17 +34,21 @@ const anyStays = fc
   .tuple(anyPair(1), anyPair(2), anyPair(70))
   .map((pairs) => (now: number) => pairs.flatMap((pair) => pair(now)));
 
-test('whatever is said of users one after the other, the counts are those of who is in by hand at any later second', () => {
-  const changes = fc.array(fc.record({ user: fc.nat(3), stays: anyStays, after: fc.integer({ min: 0, max: 20 }) }), {
-    maxLength: 30,
-  });
+test('whatever is said of users one after the other, the counts are those of who is in by hand at any later moment', () => {
+  const changes = fc.array(
+    fc.record({ user: fc.nat(3), stays: anyStays, after: fc.oneof(fc.constant(0), anyMs), ahead: fc.nat(300) }),
+    {
+      maxLength: 30,
+    },
+  );
   fc.assert(
     fc.property(changes, (steps) => {
       const counts = new MemberCounts();
       const held = new Map<number, { words: Uint32Array; stays: PresentStay[] }>();
       let now = base;
-      for (const { user, stays, after } of steps) {
-        now += after * second;
+      let asked = base;
+      for (const { user, stays, after, ahead } of steps) {
+        now += after;
         const before = held.get(user);
         if (before) counts.change(before.words, 0, before.words.length, -1, now);
         const said = stays(now);
@@ -51,9 +57,14 @@ test('whatever is said of users one after the other, the counts are those of who
         const words = list.words.slice(0, list.length);
         counts.change(words, 0, words.length, 1, now);
         held.set(user, { words, stays: said });
-        for (const id of [1, 2, 70]) assert.equal(counts.of(id, now), inByHand(held, id, now), `segment ${id} at ${now - base}`);
+        // Who asks may be ahead of what was read last; what has come by then stays so.
+        for (const moment of [now, now + ahead]) {
+          asked = Math.max(asked, moment);
+          for (const id of [1, 2, 70])
+            assert.equal(counts.of(id, moment), inByHand(held, id, asked), `segment ${id} at ${asked - base}`);
+        }
       }
-      for (let later = now; later < now + 150 * second; later += 13 * second)
+      for (let later = asked; later < now + 150 * second; later += later < now + 2 * second ? 87 : 12_987)
         for (const id of [1, 2, 70])
           assert.equal(counts.of(id, later), inByHand(held, id, later), `segment ${id} at ${later - base}`);
     }),

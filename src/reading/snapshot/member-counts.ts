@@ -3,40 +3,52 @@ import { eachInclude, type Words } from './words.ts';
 
 /**
  * How many users are in each segment by hand, kept up with the table: what is said of a user is added, and taken off before
- * something else is said. What begins or ends at a moment to come waits by the second, so an import of a million users with
- * one end is one entry, and a count is at most a second late about it.
+ * something else is said. What begins or ends at a moment to come waits for it, with all that does so at the same millisecond:
+ * an import of a million users with one end is one entry.
  */
 export class MemberCounts {
   #counts = new Float64Array(64);
-  /** By second: the change of each segment then. */
+  /** Up to here all has come. It never goes back, so that what has come once is taken off as such. */
+  #now = -Infinity;
+  /** By second, and by segment and millisecond in it: the change then. */
   #coming = new Map<number, Map<number, number>>();
-  /** The first of these seconds; nothing comes before it. */
+  /** The seconds among them that have begun: what is left of them is looked at by the millisecond. */
+  #begun = new Set<number>();
+  /** Of the others, none is before this one. */
+  #nextSecond = Infinity;
+  /** Nothing waits for a moment before this one. */
   #next = Infinity;
 
   /** Adds what these words say of a user as seen at the moment; with -1 it is taken off again. */
   change(words: Words, from: number, to: number, by: 1 | -1, now: Moment): void {
+    this.#reach(now);
     eachInclude(words, from, to, (segmentId, startsAt, endsAt) => {
-      this.#at(segmentId, startsAt, by, now);
-      if (endsAt < Infinity) this.#at(segmentId, endsAt, -by, now);
+      this.#at(segmentId, startsAt, by);
+      if (endsAt < Infinity) this.#at(segmentId, endsAt, -by);
     });
   }
 
-  /** How many are in the segment by hand at the moment. */
+  /** How many are in the segment by hand at the moment, or at a later one that was asked for before. */
   of(segmentId: number, now: Moment): number {
-    if (this.#next * 1000 <= now) this.#arrive(now);
+    this.#reach(now);
     return this.#counts[segmentId] ?? 0;
   }
 
-  #at(segmentId: number, moment: Moment, by: number, now: Moment): void {
-    if (moment <= now) return this.#add(segmentId, by);
-    const second = Math.ceil(moment / 1000);
+  #at(segmentId: number, moment: Moment, by: number): void {
+    if (moment <= this.#now) return this.#add(segmentId, by);
+    const second = Math.floor(moment / 1000);
+    const key = segmentId * 1000 + (moment - second * 1000);
     let changes = this.#coming.get(second);
-    if (!changes) this.#coming.set(second, (changes = new Map()));
-    const sum = (changes.get(segmentId) ?? 0) + by;
-    if (sum === 0) changes.delete(segmentId);
-    else changes.set(segmentId, sum);
-    if (changes.size === 0) this.#coming.delete(second);
-    this.#next = Math.min(this.#next, second);
+    if (!changes) {
+      this.#coming.set(second, (changes = new Map()));
+      if (second * 1000 <= this.#now) this.#begun.add(second);
+      else this.#nextSecond = Math.min(this.#nextSecond, second);
+    }
+    const sum = (changes.get(key) ?? 0) + by;
+    if (sum === 0) changes.delete(key);
+    else changes.set(key, sum);
+    if (changes.size === 0) this.#drop(second);
+    this.#next = Math.min(this.#next, moment);
   }
 
   #add(segmentId: number, by: number): void {
@@ -48,16 +60,38 @@ export class MemberCounts {
     this.#counts[segmentId]! += by;
   }
 
+  #drop(second: number): void {
+    this.#coming.delete(second);
+    this.#begun.delete(second);
+  }
+
   /** What was to come by the moment has come. */
-  #arrive(now: Moment): void {
-    this.#next = Infinity;
-    for (const [second, changes] of this.#coming) {
-      if (second * 1000 > now) {
-        this.#next = Math.min(this.#next, second);
-        continue;
+  #reach(now: Moment): void {
+    if (now <= this.#now) return;
+    this.#now = now;
+    if (now < this.#next) return;
+    if (now >= this.#nextSecond * 1000) this.#begin(now);
+    this.#next = this.#nextSecond * 1000;
+    for (const second of this.#begun) {
+      const changes = this.#coming.get(second)!;
+      for (const [key, by] of changes) {
+        const moment = second * 1000 + (key % 1000);
+        if (moment > now) {
+          this.#next = Math.min(this.#next, moment);
+          continue;
+        }
+        this.#add(Math.floor(key / 1000), by);
+        changes.delete(key);
       }
-      for (const [segmentId, by] of changes) this.#add(segmentId, by);
-      this.#coming.delete(second);
+      if (changes.size === 0) this.#drop(second);
     }
+  }
+
+  /** At most once a second, since it looks at all of them. */
+  #begin(now: Moment): void {
+    this.#nextSecond = Infinity;
+    for (const second of this.#coming.keys())
+      if (second * 1000 <= now) this.#begun.add(second);
+      else this.#nextSecond = Math.min(this.#nextSecond, second);
   }
 }

@@ -16,7 +16,7 @@ import { type PresentStay, rewriteWords, slugsOf, staysOf, WordList, writeWords 
 export interface Snapshot extends HoldingReader, Followed {
   /** `ageMs` is infinite while nothing is loaded. */
   figures(): { ageMs: number; users: number; bytes: number };
-  /** How many are in these segments by hand, by segment; at most a second late about ends. `undefined` as for a read. */
+  /** How many are in these segments by hand, by segment. `undefined` as for a read. */
   membersOf(segmentIds: readonly number[]): Map<number, number> | undefined;
   /** Whether reads are answered from it, as far as its age allows. */
   isLoaded(): boolean;
