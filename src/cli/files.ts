@@ -31,6 +31,8 @@ interface Told {
 
 /** Tries of a service that does not answer, a second apart: the same Idempotency-Key makes a repeat harmless. */
 const tries = 30;
+/** Of one who was told to stop: less patience. */
+const lastTries = 5;
 const pollMs = 250;
 
 /**
@@ -49,20 +51,38 @@ export async function importFile(
   await access(file).catch((error: unknown) => {
     throw new CommandError(`${file} cannot be read: ${(error as Error).message}.`);
   });
-  const stopping = new AbortController();
-  const stop = () => stopping.abort();
-  process.once('SIGINT', stop).once('SIGTERM', stop);
   const show = shower(log);
+  const stopping = new AbortController();
+  const sending = new AbortController();
+  /** Whether the service may have the whole file. Only its answer tells then, also the answer to a repeat. */
+  let mayHaveIt = false;
   let id: string | undefined;
+  const stop = () => {
+    stopping.abort();
+    if (!mayHaveIt) return sending.abort();
+    if (id !== undefined) return;
+    show.end();
+    log('waiting for what the service made of the file, to cancel that; Ctrl-C again leaves it as it is');
+  };
+  process.once('SIGINT', stop).once('SIGTERM', stop);
   try {
-    const sent = await again(() => post(server, slug, query, file, stopping.signal), stopping.signal);
+    const onWhole = () => (mayHaveIt = true);
+    const sent = await again(
+      () => post(server, slug, query, file, onWhole, sending.signal),
+      sending.signal,
+      () => (stopping.signal.aborted ? lastTries : tries),
+    );
     ({ id } = sent);
     const told = await followed(server, sent, show, stopping.signal);
     show.end();
     return await concluded(server, told, file, log);
   } catch (error) {
     show.end();
-    if (!stopping.signal.aborted) throw error;
+    if (id === undefined && mayHaveIt && error instanceof Unreachable)
+      throw new CommandError(`${error.message} It may have the whole file; then it applies it (GET /v1/imports tells).`, {
+        cause: error,
+      });
+    if (!stopping.signal.aborted || (id === undefined && mayHaveIt)) throw error;
     if (id !== undefined) await again(() => send(server, `/v1/imports/${id}`, { method: 'DELETE' }), AbortSignal.timeout(10_000));
     log(id === undefined ? 'cancelled: nothing was applied' : `cancelled: what was applied stays (import ${id})`);
     return 130;
@@ -108,17 +128,38 @@ function queryOf({ operation = 'add', ttl, replaceInGroup }: FileOptions): URLSe
 
 const idempotencyKey = randomUUID();
 
-async function post(server: Server, slug: string, query: URLSearchParams, file: string, signal: AbortSignal): Promise<Told> {
+/** Sends the file. `onWhole` is called before the last of it is sent. */
+async function post(
+  server: Server,
+  slug: string,
+  query: URLSearchParams,
+  file: string,
+  onWhole: () => void,
+  signal: AbortSignal,
+): Promise<Told> {
+  const blob = await openAsBlob(file);
+  let left = blob.size;
+  if (left === 0) onWhole();
+  const body = blob.stream().pipeThrough(
+    new TransformStream<Uint8Array, Uint8Array>({
+      transform(bytes, controller) {
+        left -= bytes.length;
+        if (left === 0) onWhole();
+        controller.enqueue(bytes);
+      },
+    }),
+  );
   const headers = {
+    'content-length': String(blob.size),
     'content-type': /\.txt(\.gz)?$/i.test(file) ? 'text/plain' : 'text/csv',
     'idempotency-key': idempotencyKey,
     ...(/\.gz$/i.test(file) ? { 'content-encoding': 'gzip' } : {}),
   };
-  const body = await openAsBlob(file);
   const answer = await send(server, `/v1/segments/${encodeURIComponent(slug)}/imports?${query.toString()}`, {
     method: 'POST',
     headers,
     body,
+    duplex: 'half',
     signal,
   });
   return (await answer.json()) as Told;
@@ -163,12 +204,12 @@ async function concluded(server: Server, told: Told, file: string, log: Log): Pr
 }
 
 /** Asks again while the service does not answer; gives up with one line. */
-async function again<T>(ask: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+async function again<T>(ask: () => Promise<T>, signal?: AbortSignal, limit = () => tries): Promise<T> {
   for (let i = 1; ; i++) {
     try {
       return await ask();
     } catch (error) {
-      if (!(error instanceof Unreachable) || i === tries) throw error;
+      if (!(error instanceof Unreachable) || i >= limit()) throw error;
       await wait(1_000, undefined, signal ? { signal } : {});
     }
   }

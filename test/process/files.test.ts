@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, test } from 'node:test';
+import { after, test, type TestContext } from 'node:test';
 import { cloneDatabase } from '../support/database.ts';
 import { adminKey, runMain, startService, until } from '../support/service.ts';
 
@@ -86,6 +88,86 @@ test('Ctrl-C cancels the import, and what was applied stays', async () => {
   assert.equal(state, 'cancelled');
   const { rows } = await pool.query<{ n: number }>(`select count(*) as n from memberships where user_id like 'many-%'`);
   assert.equal(rows[0]!.n, applied);
+});
+
+/** A way to the service on which answers come only when they are let through. */
+async function withheldAnswers(t: TestContext) {
+  const { hostname, port } = new URL(service.url);
+  let isLetThrough = false;
+  const withheld: (() => void)[] = [];
+  let sent = 0;
+  const sockets = new Set<Socket>();
+  const proxy = createServer((socket) => {
+    sockets.add(socket);
+    const other = connect(Number(port), hostname);
+    socket.on('error', () => other.destroy()).on('data', (bytes) => (sent += bytes.length));
+    socket.pipe(other).on('error', () => socket.destroy());
+    other.once('data', (bytes) => {
+      other.pause();
+      const answer = () => {
+        socket.write(bytes);
+        other.pipe(socket);
+      };
+      if (isLetThrough) answer();
+      else withheld.push(answer);
+    });
+  }).listen(0, '127.0.0.1');
+  t.after(() => proxy.close());
+  await once(proxy, 'listening');
+  return {
+    url: `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`,
+    sent: () => sent,
+    withheld: () => withheld.length,
+    /** For good. */
+    breakOff() {
+      proxy.close();
+      for (const socket of sockets) socket.destroy();
+    },
+    letThrough() {
+      isLetThrough = true;
+      for (const answer of withheld.splice(0)) answer();
+    },
+  };
+}
+
+test('Ctrl-C while the answer to a whole file is waited for cancels what the service made of it', async (t) => {
+  const file = await fileOf('answered-late.csv', Array.from({ length: 300_000 }, (_, i) => `late-${i}`).join('\n'));
+  const way = await withheldAnswers(t);
+  const command = runMain(['import', 'A', file], { ...environment, SEGMENTD_URL: way.url });
+  await until(() => way.withheld() === 1, 'the answer to be withheld', 30_000);
+  command.process.kill('SIGINT');
+  await until(() => command.output().includes('waiting for what the service made of the file'), 'the command to say so');
+  way.letThrough();
+  assert.equal(await command.exited, 130, command.output());
+  const [, id] = /cancelled: what was applied stays \(import (\S+)\)/.exec(command.output())!;
+  assert.equal(((await service.send('GET', `/v1/imports/${id}`)).body as { state: string }).state, 'cancelled');
+});
+
+test('where the answer to a whole file never comes, that is said, also after Ctrl-C', async (t) => {
+  const file = await fileOf('never-answered.csv', 'never-1\n');
+  const way = await withheldAnswers(t);
+  const command = runMain(['import', 'A', file], { ...environment, SEGMENTD_URL: way.url });
+  await until(() => way.withheld() === 1, 'the answer to be withheld', 30_000);
+  command.process.kill('SIGINT');
+  await until(() => command.output().includes('waiting for'), 'the command to say so');
+  way.breakOff();
+  assert.equal(await command.exited, 1, command.output());
+  assert.match(command.output(), /does not answer: .* It may have the whole file; then it applies it/);
+});
+
+test('Ctrl-C in the middle of a file leaves nothing of it', async (t) => {
+  const file = await fileOf('cut-short.csv', Array.from({ length: 4_000_000 }, (_, i) => `short-${i}`).join('\n'));
+  const way = await withheldAnswers(t);
+  const command = runMain(['import', 'A', file], { ...environment, SEGMENTD_URL: way.url });
+  await until(() => way.sent() > 100_000, 'the file to be on its way', 30_000);
+  command.process.kill('SIGINT');
+  assert.equal(await command.exited, 130, command.output());
+  assert.match(command.output(), /cancelled: nothing was applied/);
+  const newest = `select state from imports order by import_id desc limit 1`;
+  const isGivenUp = async () => (await pool.query<{ state: string }>(newest)).rows[0]!.state === 'failed';
+  await until(isGivenUp, 'the import to be given up');
+  const { rowCount } = await pool.query(`select from memberships where user_id like 'short-%' limit 1`);
+  assert.equal(rowCount, 0);
 });
 
 test('seed fills a service with segments and users', async () => {
