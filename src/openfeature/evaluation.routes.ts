@@ -7,7 +7,7 @@ import type { FastRoute } from '../http/fast-path.ts';
 import { type LinkOptions, originOf } from '../http/links.ts';
 import { withHeaders } from '../http/responses.ts';
 import type { FactsNow } from '../reading/reader.ts';
-import { ageHeader } from '../reading/reading.schemas.ts';
+import { ageHeader, ageSeconds } from '../reading/reading.schemas.ts';
 import type { Freshness, ReadingService } from '../reading/reading.service.ts';
 import type { Moment } from '../timeline/facts.ts';
 import { etagOf, isNamedBy } from './etag.ts';
@@ -29,7 +29,6 @@ const urlOfFlag = /^\/ofrep\/v1\/evaluate\/flags\/([^/?]*)(?:\?|$)/;
 export const isOfFlag = (url: string): boolean => urlOfFlag.test(url);
 
 const json = 'application/json; charset=utf-8';
-const wholeSeconds = (ms: number): number => Math.floor(ms / 1000);
 
 /** With a key that needs no decoding, as no slug does. */
 const plainUrl = /^\/ofrep\/v1\/evaluate\/flags\/([A-Za-z0-9_.-]{1,128})$/;
@@ -45,7 +44,7 @@ export const fastEvaluation = (reading: ReadingService): FastRoute => ({
     const found = onlyHeld ? reading.heldFactsOf(userId) : reading.factsOf(userId, {});
     if (!found) return undefined;
     const present = (one: FactsNow) => {
-      return { body: evaluationText(one, url.slice(flagsPath.length + 1)), age: wholeSeconds(one.ageMs) };
+      return { body: evaluationText(one, url.slice(flagsPath.length + 1)), age: ageSeconds(one.ageMs) };
     };
     return found instanceof Promise ? found.then((one) => present(one!)) : present(found);
   },
@@ -85,7 +84,7 @@ export function evaluationRoutes(
       (request, reply) => {
         const userId = userOf(request.body);
         const answer = (found: FactsNow) => {
-          void reply.type(json).header('age', wholeSeconds(found.ageMs));
+          void reply.type(json).header('age', ageSeconds(found.ageMs));
           return evaluationText(found, request.params.key) as never;
         };
         const found = reading.factsOf(userId, {});
@@ -122,7 +121,7 @@ export function evaluationRoutes(
         const url = await streamOf(request, userId);
         const body = JSON.stringify({ flags: evaluateAll(facts, moment), eventStreams: [{ type: 'sse', url }] });
         const etag = etagOf(body);
-        void reply.headers({ etag, age: wholeSeconds(ageMs) });
+        void reply.headers({ etag, age: ageSeconds(ageMs) });
         if (isNamedBy(etag, request.headers['if-none-match'])) return reply.code(304).send(null);
         return reply.type(json).send(body as never);
       },

@@ -8,6 +8,7 @@ import { withHeaders } from '../http/responses.ts';
 import type { MembershipsService } from '../memberships/memberships.service.ts';
 import {
   ageHeader,
+  ageSeconds,
   lookupText,
   FreshnessQuery,
   LookedUpBody,
@@ -38,7 +39,7 @@ export const fastRead = (reading: ReadingService): FastRoute => ({
     const freshness = exact === undefined ? anyFreshness : lastRevision;
     const read = onlyHeld ? reading.heldOf([userId], freshness)?.[0] : reading.segmentsOf(userId, freshness);
     if (!read) return undefined;
-    const present = (one: UserRead) => ({ body: segmentsText(userId, one), age: wholeSeconds(one.ageMs) });
+    const present = (one: UserRead) => ({ body: segmentsText(userId, one), age: ageSeconds(one.ageMs) });
     return read instanceof Promise ? read.then(present) : present(read);
   },
 });
@@ -50,7 +51,6 @@ export const fastRead = (reading: ReadingService): FastRoute => ({
 const json = 'application/json; charset=utf-8';
 const anyFreshness: Freshness = {};
 const lastRevision: Freshness = { lastRevision: true };
-const wholeSeconds = (ms: number): number => Math.floor(ms / 1000);
 
 /** Where users are: what product services ask on every page view. */
 export function readingRoutes(reading: ReadingService, memberships: MembershipsService): FastifyPluginAsyncTypebox {
@@ -83,7 +83,7 @@ export function readingRoutes(reading: ReadingService, memberships: MembershipsS
         }
         const read = reading.segmentsOf(user_id, freshness);
         const present = (one: UserRead) => {
-          void reply.type(json).header('age', wholeSeconds(one.ageMs));
+          void reply.type(json).header('age', ageSeconds(one.ageMs));
           return segmentsText(user_id, one) as never;
         };
         return read instanceof Promise ? read.then(present) : present(read); // at once where it is in memory
@@ -109,7 +109,7 @@ export function readingRoutes(reading: ReadingService, memberships: MembershipsS
       async (request, reply) => {
         const lookup = await reading.lookup(request.body.user_ids, freshnessOf(request.body));
         return reply
-          .header('age', wholeSeconds(lookup.ageMs))
+          .header('age', ageSeconds(lookup.ageMs))
           .type(json)
           .send(lookupText(lookup) as never);
       },

@@ -32,6 +32,9 @@ export const LookedUpBody = Type.Object({
   revision: Revision,
 });
 
+/** For the header `Age`. Rounded up, since it is how old the answer is at most. */
+export const ageSeconds = (ageMs: number): number => Math.max(0, Math.ceil(ageMs / 1000));
+
 export const ageHeader = {
   age: Type.Integer({ minimum: 0, description: 'How many seconds old the answer is at most; 0 when the database was asked.' }),
 };

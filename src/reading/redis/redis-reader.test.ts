@@ -91,7 +91,8 @@ test('what was read once is answered without the database, with its moment, age 
   await until(async () => (await redis.exists(key('new'))) === 1, 'the value in Redis');
   const { body, headers } = await getHeld('new');
   assert.deepEqual(body, { ...first, as_of: body.as_of });
-  assert.deepEqual([body.segments, headers.age], [null, '0']);
+  assert.equal(body.segments, null);
+  assert.match(String(headers.age), /^[01]$/);
   assert.ok(body.as_of <= first.as_of);
 });
 
@@ -134,7 +135,7 @@ test('a value up to the limit old is answered with its age; one past it is not',
   const asOf = await plant('aged', stays, { ageMs: 290_000 });
   const { body, headers } = await getHeld('aged');
   assert.deepEqual([body.segments, Date.parse(body.as_of)], [['A'], asOf]);
-  assert.ok(Number(headers.age) >= 290 && Number(headers.age) < 300, String(headers.age));
+  assert.ok(Number(headers.age) > 290 && Number(headers.age) < 300, `${headers.age}: rounded up, as it is at most`);
   await plant('aged', stays, { ageMs: 300_000 });
   const anew = await getRead('aged');
   assert.deepEqual([anew.body.segments, anew.headers.age], [null, '0']);
