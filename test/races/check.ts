@@ -9,6 +9,8 @@ export interface Acknowledged {
   userId: string;
   named: string[];
   answer: { added: string[]; removed: string[]; unchanged: string[]; segments: string[] | null; as_of: string; revision: string };
+  /** When the answer was there. */
+  answeredAt: number;
 }
 
 /** What is wrong with the facts of one user, as `segmentd check` tells it: nothing, if all is well. */
@@ -36,20 +38,36 @@ export async function brokenAcknowledgements(
     }
     // Who changed nothing answers the revision that it rests on, so of several with one revision one made the change.
     const wrong = await Promise.all(answers.map((one) => wrongOf(call, one)));
-    if (wrong.every((one) => one !== undefined) && answers.some(isOwn)) found.push(`${where}: ${wrong[0]}`);
+    if (wrong.some((one) => one === undefined)) continue;
+    for (const one of answers.filter(isOwn))
+      if (!(await isRightLater(call, one))) found.push(`${where}: ${await wrongOf(call, one)}`);
   }
   return found;
 }
 
 /**
- * Whether it certainly made the change of its revision: somebody moved, at the moment of the revision. Who changed nothing may
- * have looked in the very millisecond of the change that it rests on, which may be an import's.
+ * Whether it likely made the change of its revision: somebody moved, at the moment of the revision. Who changed nothing may
+ * have looked in the very millisecond of the change that it rests on, which may be an import's or housekeeping's.
  */
 const isOwn = ({ answer }: Acknowledged) =>
   answer.added.length + answer.removed.length > 0 && momentOf(Number(answer.revision)) === Date.parse(answer.as_of);
 
-async function wrongOf(call: Call, { userId, named, answer }: Acknowledged): Promise<string | undefined> {
-  const at = momentOf(Number(answer.revision));
+/**
+ * Whether it is right as an answer that changed nothing: it is decided for a moment after what it rests on, and an end or a
+ * start may come just then.
+ */
+async function isRightLater(call: Call, one: Acknowledged): Promise<boolean> {
+  const at = momentOf(Number(one.answer.revision));
+  for (let later = at + 1; later <= Math.max(at + 1, one.answeredAt); later++)
+    if ((await wrongOf(call, one, later)) === undefined) return true;
+  return false;
+}
+
+async function wrongOf(
+  call: Call,
+  { userId, named, answer }: Acknowledged,
+  at = momentOf(Number(answer.revision)),
+): Promise<string | undefined> {
   const [before, after] = await Promise.all([at - 1, at].map((moment) => segmentsOf(call, userId, moment)));
   const said = JSON.stringify(answer.segments ?? []);
   if (said !== JSON.stringify(after)) return `answered ${said}, now ${JSON.stringify(after)}`;

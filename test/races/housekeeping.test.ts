@@ -63,7 +63,7 @@ test(`a change of users whose ended stays are being moved succeeds, and ends wha
         { remove: named },
       ]);
       const { status, body: answer, text } = await call('PATCH', `/v1/users/${userId}/segments`, body);
-      if (status === 200) acknowledged.push({ userId, named, answer: answer as Acknowledged['answer'] });
+      if (status === 200) acknowledged.push({ userId, named, answer: answer as Acknowledged['answer'], answeredAt: Date.now() });
       else if (!(status === 400 && /must lie/.test(text))) unexpected.push(`${status} ${text}`);
     }
   };

@@ -78,6 +78,7 @@ async function fiftyOnOne(seed: number) {
     named,
     body,
     answer: answer.body as Acknowledged['answer'],
+    answeredAt: Date.now(),
   }));
   assert.deepEqual(await brokenAcknowledgements(first, acknowledged), []);
 

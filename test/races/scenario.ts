@@ -78,7 +78,7 @@ async function write(call: Call, random: Random, rounds: number, acknowledged: A
     const end =
       random.chance(0.5) && add.length > 0 ? { expires_at: new Date(Date.now() + 3 + random.below(20)).toISOString() } : {};
     const { status, body, text } = await call('PATCH', `/v1/users/${userId}/segments`, { add, remove, ...end });
-    if (status === 200) acknowledged.push({ userId, named, answer: body as Acknowledged['answer'] });
+    if (status === 200) acknowledged.push({ userId, named, answer: body as Acknowledged['answer'], answeredAt: Date.now() });
     else if (status !== 404 && !(status === 400 && text.includes('must lie in the future'))) note(`PATCH: ${status} ${text}`);
   }
 }

@@ -135,7 +135,7 @@ test('a value up to the limit old is answered with its age; one past it is not',
   const asOf = await plant('aged', stays, { ageMs: 290_000 });
   const { body, headers } = await getHeld('aged');
   assert.deepEqual([body.segments, Date.parse(body.as_of)], [['A'], asOf]);
-  assert.ok(Number(headers.age) > 290 && Number(headers.age) < 300, `${headers.age}: rounded up, as it is at most`);
+  assert.ok(Number(headers.age) > 290 && Number(headers.age) < 300, `${Number(headers.age)}: rounded up, as it is at most`);
   await plant('aged', stays, { ageMs: 300_000 });
   const anew = await getRead('aged');
   assert.deepEqual([anew.body.segments, anew.headers.age], [null, '0']);
