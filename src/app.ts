@@ -212,10 +212,10 @@ export async function buildApp(options: AppOptions) {
     void reply.header('x-request-id', request.id);
     done();
   });
-  // Before anything that may refuse, so that refusals have the headers too.
+  // Before anything that may answer or refuse.
+  const open = openSockets(app);
   setSecurityHeaders(app);
   allowOrigins(app, corsOrigins);
-  const open = openSockets(app);
   closeConnectionsWhenStopping(app, open, graceMs);
   cutSlowRequests(app, stallMs);
   cutSlowReaders(app, open, stallMs);

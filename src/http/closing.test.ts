@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { request } from 'node:http';
+import { type IncomingMessage, request } from 'node:http';
 import { request as requestTls } from 'node:https';
 import { type AddressInfo, connect, type Socket } from 'node:net';
 import { after, test, type TestContext } from 'node:test';
@@ -27,7 +27,7 @@ async function holdUp(t: TestContext, database: TestDatabase) {
   };
 }
 
-async function start(isTls: boolean, options: { graceMs?: number } = {}) {
+async function start(isTls: boolean, options: Parameters<typeof startApp>[0] = {}) {
   const started = await startApp({ ...options, ...(isTls && { tls: certificate }) });
   await started.app.listen({ host: '127.0.0.1', port: 0 });
   return started;
@@ -55,7 +55,7 @@ async function untilStopped(stop: Promise<unknown>) {
   await until(() => isOver, 'the stop', 5_000);
 }
 
-/** The status of a read, or that it was cut. */
+/** The status of a read, which is to be the last one on its connection; or that it was cut. */
 function ask(started: TestApp, isTls: boolean, path: string): Promise<number | 'cut'> {
   const headers = { authorization: `Bearer ${started.keys.read}` };
   const options = { ...addressOf(started), path, headers, agent: false };
@@ -65,6 +65,17 @@ function ask(started: TestApp, isTls: boolean, path: string): Promise<number | '
     ([{ statusCode }]) => statusCode as number,
     () => 'cut' as const,
   );
+}
+
+/** A request with a body, and the other side of its connection. */
+async function connectedRequest(started: TestApp, isTls: boolean, path: string, body: string) {
+  const accepted = once(started.app.server, isTls ? 'secureConnection' : 'connection') as Promise<[Socket]>;
+  const headers = { authorization: `Bearer ${started.keys.read}`, 'content-type': 'application/json' };
+  const options = { ...addressOf(started), path, method: 'POST', headers, agent: false };
+  const asked = isTls ? requestTls({ ...options, rejectUnauthorized: false }) : request(options);
+  asked.end(body);
+  const [other] = await accepted;
+  return { request: asked, other };
 }
 
 for (const isTls of [false, true]) {
@@ -97,6 +108,24 @@ for (const isTls of [false, true]) {
       await untilStopped(stop);
     });
 
+  test(`an answer that is written and not yet taken is not cut by a stop, ${by}`, async () => {
+    const started = await start(isTls);
+    // So much that the kernel does not take it all from the service: 16 MB.
+    for (let i = 0; i < 130; i++) {
+      const slug = `S${i}_${'X'.repeat(115)}`;
+      assert.equal((await started.call('POST', '/v1/segments', { slug, percent: 100 })).status, 201);
+    }
+    const user_ids = Array.from({ length: 1_000 }, (_, i) => `${i}`);
+    const asked = await connectedRequest(started, isTls, '/v1/lookup', JSON.stringify({ user_ids }));
+    const [answer] = (await once(asked.request, 'response')) as [IncomingMessage];
+    await until(() => asked.other.writableLength > 0, 'the answer to wait to be taken');
+    const stop = started.app.close();
+    await until(() => !started.app.server.listening, 'the stop to begin');
+    const { users } = JSON.parse((await answer.toArray()).join('')) as { users: unknown[] };
+    assert.equal(users.length, 1_000);
+    await untilStopped(stop);
+  });
+
   test(`a stop waits no longer than its grace for what is being answered, ${by}`, async (t) => {
     const started = await start(isTls, { graceMs: 100 });
     const { untilOneWaits, release } = await holdUp(t, started.database);
@@ -108,6 +137,56 @@ for (const isTls of [false, true]) {
     await untilStopped(stop);
   });
 }
+
+test('what was answered last on a connection before it is closed by a stop says so', async (t) => {
+  const started = await start(false);
+  const { untilOneWaits, release } = await holdUp(t, started.database);
+  const headers = { authorization: `Bearer ${started.keys.read}`, connection: 'keep-alive' };
+  const asked = fetch(`http://127.0.0.1:${addressOf(started).port}/v1/segments`, { headers });
+  await untilOneWaits();
+  const stop = started.app.close();
+  await release();
+  const answer = await asked;
+  assert.deepEqual([answer.status, answer.headers.get('connection')], [200, 'close']);
+  await answer.text();
+  await untilStopped(stop);
+});
+
+test('what follows a preflight on the same connection is waited for by a stop', async (t) => {
+  const started = await start(false, { corsOrigins: ['https://a.example.org'] });
+  const socket = connect(addressOf(started));
+  after(() => socket.destroy());
+  let received = '';
+  socket.setEncoding('latin1').on('data', (part: string) => (received += part));
+  const preflight = 'Origin: https://a.example.org\r\nAccess-Control-Request-Method: GET';
+  socket.write(`OPTIONS /v1/segments HTTP/1.1\r\nHost: x\r\n${preflight}\r\n\r\n`);
+  await until(() => received.includes('HTTP/1.1 204'), 'the preflight to be answered');
+  const idle = await connection(started, false, half);
+  const { untilOneWaits, release } = await holdUp(t, started.database);
+  socket.write(`GET /v1/segments HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${started.keys.read}\r\n\r\n`);
+  await untilOneWaits();
+  const stop = started.app.close();
+  await until(() => idle.closed, 'the idle one to be cut');
+  await release();
+  await until(() => received.includes('HTTP/1.1 200'), 'the answer');
+  await untilStopped(stop);
+});
+
+test('a file that was refused on the way is counted, and holds up no stop', async () => {
+  const started = await start(false, { imports: { isRunner: false, maxBytes: 1_000 } });
+  await started.call('POST', '/v1/segments', { slug: 'A' });
+  const socket = connect(addressOf(started));
+  after(() => socket.destroy());
+  let received = '';
+  socket.setEncoding('latin1').on('data', (part: string) => (received += part));
+  const head = `Host: x\r\nAuthorization: Bearer ${started.keys.write}\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked`;
+  socket.write(`POST /v1/segments/A/imports?operation=add HTTP/1.1\r\n${head}\r\n\r\n`);
+  socket.write(`2000\r\n${'1234567\n'.repeat(1_024)}\r\n`);
+  await until(() => received.includes('HTTP/1.1 413'), 'the refusal');
+  const figure = /segmentd_http_request_duration_seconds_count\{[^}]*imports[^}]*status="413"[^}]*\} 1/;
+  await until(async () => figure.test((await started.as('read')('GET', '/metrics')).text), 'it to be counted');
+  await untilStopped(started.app.close());
+});
 
 test('a request that comes while the process stops is refused as a problem, and the one under way is answered', async (t) => {
   const started = await start(false);

@@ -4,45 +4,53 @@ import type { FastifyInstance } from 'fastify';
 import type { OpenSockets } from './open-sockets.ts';
 import { Problem } from './problem.ts';
 
-/** How often a stop looks for connections that nothing is answered on; a head that is on its way may take as long. */
+/** How often a stop looks for connections on which nothing is answered any more. */
 const lookMs = 500;
 
 /**
  * Lets a stop end as soon as the last request has its answer, and after `graceMs` in any case: whatever is open then is cut.
- * Node closes the connections that are idle when a server begins to close, which to it are those on which something was
- * answered. One that becomes idle later would be kept alive for its next request, and one on which nothing was asked, as
- * browsers and balancers open them, or half a head came, would be waited for. A request that comes meanwhile is refused with
- * 503 `overloaded`.
+ * A request that comes meanwhile is refused with 503 `overloaded`.
+ *
+ * Node closes idle connections too when a server begins to close, but not those on which nothing was asked yet, as browsers
+ * and balancers open them, or half a head came; nor those that become idle later; and it cuts an answer that is written and
+ * not yet taken. So what is idle is told by us.
  */
 export function closeConnectionsWhenStopping(app: FastifyInstance, open: OpenSockets, graceMs: number) {
-  const isTls = app.server instanceof TlsServer;
+  const { server } = app;
+  const isTls = server instanceof TlsServer;
   let isClosing = false;
   let timer: NodeJS.Timeout | undefined;
+  /** With https a connection that carries another is looked at only as long as nothing came on it, not even a handshake. */
+  const isIdle = (socket: Socket) =>
+    isTls && !(socket instanceof TLSSocket) ? socket.bytesRead === 0 : !open.isAsked(socket) && socket.writableLength === 0;
+  server.closeIdleConnections = () => {
+    for (const socket of open) if (isIdle(socket)) socket.destroy();
+  };
+  // Known to be one only when its handshake has ended, which may be later.
+  server.on('secureConnection', (socket: Socket) => void (isClosing && socket.destroy()));
+
   app.addHook('preClose', async () => {
     isClosing = true;
-    for (const socket of open) if (socket.bytesRead === 0) socket.destroy();
     const closingAt = performance.now();
     timer = setInterval(
       () => {
-        const isOver = performance.now() - closingAt >= graceMs;
-        for (const socket of open) if (isOver || (isRead(socket) && isAtRest(socket))) socket.destroy();
+        if (performance.now() - closingAt < graceMs) return server.closeIdleConnections();
+        for (const socket of open) socket.destroy();
       },
       Math.min(lookMs, graceMs),
     ).unref();
   });
   app.addHook('onClose', async () => clearInterval(timer));
-  /** Of https, not the one that carries another. */
-  const isRead = (socket: Socket) => !isTls || socket instanceof TLSSocket;
-  const isAtRest = (socket: Socket) => !open.isAsked(socket) && socket.writableLength === 0;
-  // Known to us only when its handshake has ended, which may be later.
-  app.server.on('secureConnection', (socket: Socket) => void (isClosing && socket.destroy()));
-  app.addHook('onRequest', (_request, reply, done) => {
+  app.addHook('onRequest', (_request, _reply, done) => {
     if (!isClosing) return done();
-    void reply.header('connection', 'close');
     throw new Problem('overloaded', 'This process is stopping. Nothing was changed; ask again.');
   });
+  app.addHook('onSend', (_request, reply, _payload, done) => {
+    if (isClosing) void reply.header('connection', 'close');
+    done();
+  });
   app.addHook('onResponse', (_request, _reply, done) => {
-    if (isClosing) setImmediate(() => app.server.closeIdleConnections());
+    if (isClosing) setImmediate(() => server.closeIdleConnections());
     done();
   });
 }

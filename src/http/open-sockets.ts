@@ -20,12 +20,10 @@ export function openSockets(app: FastifyInstance): OpenSockets {
       open.add(socket);
       socket.once('close', () => open.delete(socket));
     });
-  app.addHook('onRequest', ({ raw }, _reply, done) => {
-    count(raw.socket, 1);
-    done();
-  });
-  app.addHook('onResponse', ({ raw }, _reply, done) => {
-    count(raw.socket, -1);
+  // Until the answer has been sent to the last byte, or the connection is gone; a request may have lost its socket by then.
+  app.addHook('onRequest', ({ raw: { socket } }, reply, done) => {
+    count(socket, 1);
+    reply.raw.once('close', () => count(socket, -1));
     done();
   });
   return { [Symbol.iterator]: () => open.values(), count, isAsked };
