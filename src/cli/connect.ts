@@ -2,8 +2,9 @@ import { setTimeout as wait } from 'node:timers/promises';
 import type { ClientConfig } from 'pg';
 import type { Config } from '../config.ts';
 import { type Database, openDatabase } from '../db/database.ts';
-import { openEmbeddedPostgres } from '../db/embedded/embedded.ts';
+import { type EmbeddedPostgres, openEmbeddedPostgres } from '../db/embedded/embedded.ts';
 import { failureOf } from '../db/failures.ts';
+import { onStopSignals } from './signals.ts';
 
 /** A failure that the person at the terminal can mend: told in one line, without a stack. */
 export class CommandError extends Error {}
@@ -16,10 +17,17 @@ export interface Connected {
 
 /**
  * The database that the configuration names, answering: `DATABASE_URL`, else the PostgreSQL that is embedded. A server that
- * is not up yet is waited for, with a line a try, `DATABASE_WAIT_SECONDS` long.
+ * is not up yet is waited for, with a line a try, `DATABASE_WAIT_SECONDS` long, or until the signal.
  */
-export async function connect(config: Config, role: 'serve' | 'join', log: (line: string) => void): Promise<Connected> {
-  const embedded = config.DATABASE_URL ? null : await openEmbeddedPostgres({ dataDir: config.DATA_DIR, role, log });
+export async function connect(
+  config: Config,
+  role: 'serve' | 'join',
+  log: (line: string) => void,
+  signal?: AbortSignal,
+): Promise<Connected> {
+  const opening = config.DATABASE_URL ? null : openEmbeddedPostgres({ dataDir: config.DATA_DIR, role, log });
+  if (opening && role === 'join') releaseWhenStopped(opening);
+  const embedded = await opening;
   const connection: ClientConfig = embedded
     ? { ...embedded.connection, ssl: false } // PGSSLMODE in the environment is not meant for our own socket
     : { connectionString: config.DATABASE_URL! };
@@ -33,7 +41,7 @@ export async function connect(config: Config, role: 'serve' | 'join', log: (line
     await embedded?.release();
   };
   try {
-    await waitForAnswer(database, config.DATABASE_WAIT_SECONDS, log);
+    await waitForAnswer(database, config.DATABASE_WAIT_SECONDS, log, signal);
     return { database, close };
   } catch (error) {
     await close();
@@ -41,23 +49,40 @@ export async function connect(config: Config, role: 'serve' | 'join', log: (line
   }
 }
 
+/** A command that is broken off would else leave a server behind that nobody uses. */
+function releaseWhenStopped(opening: Promise<EmbeddedPostgres>) {
+  const end = () => process.exit(130);
+  onStopSignals(() => void opening.then((embedded) => embedded.release()).finally(end), end);
+}
+
 /** The first answer of all: a server that refuses us will not take us later either. */
-async function waitForAnswer({ pool }: Database, limitSeconds: number, log: (line: string) => void): Promise<void> {
+async function waitForAnswer(
+  { pool }: Database,
+  limitSeconds: number,
+  log: (line: string) => void,
+  signal?: AbortSignal,
+): Promise<void> {
   try {
-    await untilAnswered(() => pool.query('select 1'), limitSeconds, log);
+    await untilAnswered(() => pool.query('select 1'), limitSeconds, log, signal);
   } catch (error) {
-    if (error instanceof CommandError) throw error;
+    if (error instanceof CommandError || signal?.aborted) throw error;
     throw new CommandError(`The database refused: ${reasonOf(error)}.`, { cause: error });
   }
 }
 
 /**
  * Asks again, with a line a try, while the database does not answer: what may be done twice. It gives up after so many
- * seconds with a `CommandError`; other failures are thrown as they are.
+ * seconds with a `CommandError`; other failures are thrown as they are, and so is the reason of the signal.
  */
-export async function untilAnswered<T>(ask: () => Promise<T>, limitSeconds: number, log: (line: string) => void): Promise<T> {
+export async function untilAnswered<T>(
+  ask: () => Promise<T>,
+  limitSeconds: number,
+  log: (line: string) => void,
+  signal?: AbortSignal,
+): Promise<T> {
   const giveUpAt = performance.now() + limitSeconds * 1000;
   for (let attempt = 1; ; attempt++) {
+    signal?.throwIfAborted();
     try {
       return await ask();
     } catch (error) {
@@ -70,7 +95,7 @@ export async function untilAnswered<T>(ask: () => Promise<T>, limitSeconds: numb
         });
       }
       log(`waiting for the database (try ${attempt}): ${reason}`);
-      await wait(Math.min(1000, leftMs));
+      await wait(Math.min(1000, leftMs), undefined, signal && { signal });
     }
   }
 }

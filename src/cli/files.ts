@@ -1,12 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { createWriteStream, openAsBlob } from 'node:fs';
-import { access, rename, rm } from 'node:fs/promises';
+import { access, constants, rename, rm, stat } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { setTimeout as wait } from 'node:timers/promises';
 import { CommandError } from './connect.ts';
 import { progressLine, secondsOf, shower } from './progress.ts';
 import { send, type Server, serverOf, Unreachable } from './server.ts';
+import { onStopSignals } from './signals.ts';
 
 export interface FileOptions {
   readonly url?: string | undefined;
@@ -34,6 +35,8 @@ const tries = 30;
 /** Of one who was told to stop: less patience. */
 const lastTries = 5;
 const pollMs = 250;
+/** How long it is tried to cancel. */
+const cancelMs = 10_000;
 
 /**
  * `import SLUG FILE`: sends the file and shows how far it is. The exit code: 0 done, 3 done with rejected rows, which are then
@@ -48,9 +51,7 @@ export async function importFile(
   if (slug === undefined || file === undefined) throw new CommandError('import takes a slug and a file. See segmentd --help.');
   const query = queryOf(options);
   const server = serverOf(options.url);
-  await access(file).catch((error: unknown) => {
-    throw new CommandError(`${file} cannot be read: ${(error as Error).message}.`);
-  });
+  await refuseUnsendable(file);
   const show = shower(log);
   const stopping = new AbortController();
   const sending = new AbortController();
@@ -64,14 +65,19 @@ export async function importFile(
     show.end();
     log('waiting for what the service made of the file, to cancel that; Ctrl-C again leaves it as it is');
   };
-  process.once('SIGINT', stop).once('SIGTERM', stop);
+  const sendOnce = async () => {
+    const before = mayHaveIt;
+    try {
+      return await post(server, slug, query, file, () => (mayHaveIt = true), sending.signal);
+    } catch (error) {
+      if (error instanceof Unreachable && error.code === 'overloaded') mayHaveIt = before; // refused: it does not have it
+      if (stopping.signal.aborted && !mayHaveIt) sending.abort();
+      throw error;
+    }
+  };
+  const ignoreSignals = onStopSignals(stop, () => process.exit(130));
   try {
-    const onWhole = () => (mayHaveIt = true);
-    const sent = await again(
-      () => post(server, slug, query, file, onWhole, sending.signal),
-      sending.signal,
-      () => (stopping.signal.aborted ? lastTries : tries),
-    );
+    const sent = await again(sendOnce, sending.signal, () => (stopping.signal.aborted ? lastTries : tries));
     ({ id } = sent);
     const told = await followed(server, sent, show, stopping.signal);
     show.end();
@@ -83,11 +89,42 @@ export async function importFile(
         cause: error,
       });
     if (!stopping.signal.aborted || (id === undefined && mayHaveIt)) throw error;
-    if (id !== undefined) await again(() => send(server, `/v1/imports/${id}`, { method: 'DELETE' }), AbortSignal.timeout(10_000));
-    log(id === undefined ? 'cancelled: nothing was applied' : `cancelled: what was applied stays (import ${id})`);
+    if (id === undefined) log('cancelled: nothing was applied');
+    else {
+      const told = await cancelled(server, id);
+      if (told.state !== 'cancelled') return await concluded(server, told, file, log); // it was over before
+      log(`cancelled: what was applied stays (import ${id})`);
+    }
     return 130;
   } finally {
-    process.off('SIGINT', stop).off('SIGTERM', stop);
+    ignoreSignals();
+  }
+}
+
+async function refuseUnsendable(file: string): Promise<void> {
+  const refuse = (why: string) => new CommandError(`${file} cannot be read: ${why}.`);
+  const found = await stat(file).catch((error: unknown) => {
+    throw refuse((error as Error).message);
+  });
+  // Of a pipe nobody knows where it ends, nor could it be sent again.
+  if (!found.isFile()) throw refuse('it is no regular file; write what it gives to one first');
+  await access(file, constants.R_OK).catch((error: unknown) => {
+    throw refuse((error as Error).message);
+  });
+}
+
+async function cancelled(server: Server, id: string): Promise<Told> {
+  const signal = AbortSignal.timeout(cancelMs);
+  try {
+    return await again(async () => {
+      const answer = await send(server, `/v1/imports/${id}`, { method: 'DELETE', signal });
+      return (await answer.json()) as Told;
+    }, signal);
+  } catch (error) {
+    if (!signal.aborted && !(error instanceof Unreachable)) throw error;
+    throw new CommandError(`Import ${id} could not be cancelled, since ${server.url} does not answer: it goes on.`, {
+      cause: error,
+    });
   }
 }
 

@@ -10,94 +10,128 @@ import { migrate } from '../db/migrate.ts';
 import { findOrMakeSecret } from '../history/secrets.store.ts';
 import { findObstacles } from '../operating/readiness.store.ts';
 import { CommandError, connect, type Connected, untilAnswered } from './connect.ts';
+import { logOutput } from './log-output.ts';
 import { readPage } from './page.ts';
+import { onStopSignals, stopSignals } from './signals.ts';
 
 /** How long a stop may take: what requests under way may, before they are cut, and a little to end in order after that. */
 const stopMs = 34_000;
 
-/** Runs the service until it is told to stop, which may be before it is ready. */
+/** What has been opened so far, to be closed in the opposite order. */
+interface Running {
+  connected?: Connected;
+  app?: App;
+}
+
+/**
+ * Runs the service until it is told to stop, which may be before it is ready: what is being opened is waited for and closed.
+ * Told so once more, it cuts the requests under way.
+ */
 export async function serve(): Promise<void> {
   const config = readConfig();
   const tls = readCertificate(config);
-  const logger = pino({ level: config.LOG_LEVEL });
-  let app: App | undefined;
-  let connected: Connected | undefined;
+  const logger = pino({ level: config.LOG_LEVEL }, logOutput());
+  const told = new AbortController();
+  const running: Running = {};
+  let starting = Promise.resolve();
+  const close = async () => {
+    await running.app?.close();
+    await running.connected?.close();
+  };
   const stopping = closeWithGrace(
     {
       delay: stopMs,
-      skip: ['beforeExit'],
+      skip: ['beforeExit', ...stopSignals],
       logger: {
         error: (...words: unknown[]) =>
           logger.error({ err: words.find((word) => word instanceof Error) }, `stopping: ${String(words[0])}`),
       },
     },
-    async ({ err, signal }) => {
+    async ({ err }) => {
       if (err) logger.error({ err }, 'stopping after a failure');
-      else logger.info(`stopping (${signal ?? 'asked to'})`);
-      await app?.close();
-      await connected?.close();
+      told.abort();
+      await starting.catch(() => {}); // a start that was broken off
+      await close();
+    },
+  );
+  const ignoreSignals = onStopSignals(
+    (signal) => {
+      logger.info(`stopping (${signal})`);
+      stopping.close();
+    },
+    (signal) => {
+      logger.warn(`${signal} again: what is under way is cut`);
+      running.app?.server.closeAllConnections();
     },
   );
   try {
-    const log = (line: string) => logger.info(line);
-    connected = await connect(config, 'serve', log);
-    const { database } = connected;
-    // It may go away at any step, as where both are started anew.
-    const steadily = <T>(step: () => Promise<T>) => untilAnswered(step, config.DATABASE_WAIT_SECONDS, log);
-    for (const { name } of await steadily(() => migrate(database.pool))) logger.info(`migrated: ${name}`);
-    const obstacles = await steadily(() => findObstacles(database));
-    if (obstacles.length > 0) throw new CommandError(`The database cannot be used: ${obstacles.join('; ')}.`);
-
-    const secret = config.LINK_SECRET
-      ? Buffer.from(config.LINK_SECRET)
-      : await steadily(() => findOrMakeSecret(database, 'links'));
-    const links = { secret, ttlSeconds: config.LINK_TTL_SECONDS, publicUrl: config.PUBLIC_URL?.replace(/\/+$/, '') ?? null };
-    const reading = {
-      cache: config.CACHE,
-      maxStalenessSeconds: config.MAX_STALENESS_SECONDS,
-      ...(config.REDIS_URL === undefined ? {} : { redisUrl: config.REDIS_URL }),
-    };
-    const limits = {
-      failedKeysPerMinute: config.FAILED_KEYS_PER_MINUTE,
-      readsPerSecond: config.KEY_READS_PER_SECOND ?? null,
-      writesPerSecond: config.KEY_WRITES_PER_SECOND ?? null,
-    };
-    const requestLog = { slowMs: config.SLOW_REQUEST_MS, sample: config.LOG_SAMPLE };
-    const imports = { maxBytes: config.MAX_IMPORT_BYTES };
-    const housekeeping = { changesHours: config.CHANGES_HOURS, historyMonths: config.HISTORY_MONTHS ?? null };
-    const page = readPage();
-    if (page.length === 0) logger.warn('there is no page at /ui/: npm run build:ui makes it');
-    app = await buildApp({
-      database,
-      reading,
-      links,
-      ...(tls && { tls }),
-      trustProxy: listOf(config.TRUST_PROXY),
-      corsOrigins: listOf(config.CORS_ORIGINS),
-      imports,
-      limits,
-      load: { maxRequests: config.MAX_REQUESTS },
-      maxDownloads: config.MAX_DOWNLOADS,
-      logger,
-      requestLog,
-      housekeeping,
-      page,
-    });
-    const address = await listen(app, config);
-    const first = config.ADMIN_KEY ?? newKey();
-    const isMade = await steadily(() => keysStore(database).insertFirst({ name: 'admin', scope: 'admin' }, sha256Of(first)));
-    if (isMade && !config.ADMIN_KEY) tellFirstKey(first, address);
-    logger.info(`segmentd is ready on ${address}`);
+    starting = start(running, config, tls, logger, told.signal);
+    await starting;
   } catch (error) {
+    if (told.signal.aborted) return; // the stop goes on
     stopping.uninstall();
-    await app?.close();
-    await connected?.close();
+    ignoreSignals();
+    await close();
     throw error;
   }
 }
 
+async function start(running: Running, config: Config, tls: Certificate | undefined, logger: pino.Logger, signal: AbortSignal) {
+  const log = (line: string) => logger.info(line);
+  const { database } = (running.connected = await connect(config, 'serve', log, signal));
+  // It may go away at any step, as where both are started anew.
+  const steadily = <T>(step: () => Promise<T>) => untilAnswered(step, config.DATABASE_WAIT_SECONDS, log, signal);
+  for (const { name } of await steadily(() => migrate(database.pool))) logger.info(`migrated: ${name}`);
+  const obstacles = await steadily(() => findObstacles(database));
+  if (obstacles.length > 0) throw new CommandError(`The database cannot be used: ${obstacles.join('; ')}.`);
+
+  const secret = config.LINK_SECRET ? Buffer.from(config.LINK_SECRET) : await steadily(() => findOrMakeSecret(database, 'links'));
+  const links = { secret, ttlSeconds: config.LINK_TTL_SECONDS, publicUrl: config.PUBLIC_URL?.replace(/\/+$/, '') ?? null };
+  const reading = {
+    cache: config.CACHE,
+    maxStalenessSeconds: config.MAX_STALENESS_SECONDS,
+    ...(config.REDIS_URL === undefined ? {} : { redisUrl: config.REDIS_URL }),
+  };
+  const limits = {
+    failedKeysPerMinute: config.FAILED_KEYS_PER_MINUTE,
+    readsPerSecond: config.KEY_READS_PER_SECOND ?? null,
+    writesPerSecond: config.KEY_WRITES_PER_SECOND ?? null,
+  };
+  const requestLog = { slowMs: config.SLOW_REQUEST_MS, sample: config.LOG_SAMPLE };
+  const imports = { maxBytes: config.MAX_IMPORT_BYTES };
+  const housekeeping = { changesHours: config.CHANGES_HOURS, historyMonths: config.HISTORY_MONTHS ?? null };
+  const page = readPage();
+  if (page.length === 0) logger.warn('there is no page at /ui/: npm run build:ui makes it');
+  const app = (running.app = await buildApp({
+    database,
+    reading,
+    links,
+    ...(tls && { tls }),
+    trustProxy: listOf(config.TRUST_PROXY),
+    corsOrigins: listOf(config.CORS_ORIGINS),
+    imports,
+    limits,
+    load: { maxRequests: config.MAX_REQUESTS },
+    maxDownloads: config.MAX_DOWNLOADS,
+    logger,
+    requestLog,
+    housekeeping,
+    page,
+  }));
+  const address = await listen(app, config);
+  const first = config.ADMIN_KEY ?? newKey();
+  const isMade = await steadily(() => keysStore(database).insertFirst({ name: 'admin', scope: 'admin' }, sha256Of(first)));
+  if (isMade && !config.ADMIN_KEY) tellFirstKey(first, address);
+  logger.info(`segmentd is ready on ${address}`);
+}
+
+interface Certificate {
+  readonly cert: Buffer;
+  readonly key: Buffer;
+}
+
 /** The files of `TLS_CERT` and `TLS_KEY`, which fit each other. They are read once, so a new certificate needs a restart. */
-function readCertificate({ TLS_CERT, TLS_KEY }: Config): { cert: Buffer; key: Buffer } | undefined {
+function readCertificate({ TLS_CERT, TLS_KEY }: Config): Certificate | undefined {
   if (TLS_CERT === undefined || TLS_KEY === undefined) return undefined;
   const [cert, key] = [readPem('TLS_CERT', TLS_CERT), readPem('TLS_KEY', TLS_KEY)];
   try {

@@ -15,8 +15,15 @@ export function serverOf(url: string | undefined, environment: NodeJS.ProcessEnv
   return { url: address.replace(/\/+$/, ''), key };
 }
 
-/** The service does not answer, or answers that it cannot now. */
-export class Unreachable extends CommandError {}
+/** The service does not answer, or answers that it cannot now: then with its code. */
+export class Unreachable extends CommandError {
+  readonly code: string | undefined;
+
+  constructor(message: string, options: ErrorOptions & { code?: string | undefined } = {}) {
+    super(message, options);
+    this.code = options.code;
+  }
+}
 
 /** The answer, or `CommandError` with what the service says of a refusal. */
 export async function send(server: Server, path: string, init: RequestInit = {}): Promise<Response> {
@@ -32,7 +39,7 @@ export async function send(server: Server, path: string, init: RequestInit = {})
   }
   if (answer.ok) return answer;
   const problem = (await answer.json().catch(() => ({}))) as { detail?: string; code?: string };
-  if (answer.status === 503) throw new Unreachable(`${server.url} answered 503: ${problem.detail ?? ''}`);
+  if (answer.status === 503) throw new Unreachable(`${server.url} answered 503: ${problem.detail ?? ''}`, { code: problem.code });
   throw new CommandError(`${problem.detail ?? `${server.url} answered ${answer.status}`} (${problem.code ?? answer.status})`);
 }
 

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test, type TestContext } from 'node:test';
 import { cloneDatabase } from '../support/database.ts';
-import { adminKey, runMain, startService, until } from '../support/service.ts';
+import { adminKey, runByNpm, runMain, startService, until } from '../support/service.ts';
 
 const { url: databaseUrl, pool } = await cloneDatabase();
 const service = await startService({ DATABASE_URL: databaseUrl });
@@ -49,6 +49,8 @@ test('what is wrong is told in one line, with exit code 1', async () => {
   for (const [args, line] of [
     [['import', 'A'], /import takes a slug and a file/],
     [['import', 'A', join(folder, 'none.csv')], /none\.csv cannot be read/],
+    [['import', 'A', folder], /cannot be read: it is no regular file/],
+    [['import', 'A', '/dev/null', '--operation', 'replace'], /cannot be read: it is no regular file/],
     [['import', 'A', file, '--ttl', '2y'], /--ttl must be like .* got 2y/],
     [['import', 'A', file, '--operation', 'put'], /--operation must be add, remove or replace; got put/],
     [['import', 'NOWHERE', file], /There is no segment NOWHERE\. \(segment_not_found\)/],
@@ -72,7 +74,7 @@ test('what is wrong is told in one line, with exit code 1', async () => {
 test('Ctrl-C cancels the import, and what was applied stays', async () => {
   const lines = Array.from({ length: 300_000 }, (_, i) => `many-${i}`);
   const file = await fileOf('many.csv', lines.join('\n'));
-  const command = runMain(['import', 'A', file], environment);
+  const command = runByNpm(['import', 'A', file], environment); // which passes on what the terminal told both
   const newest = async () =>
     (await pool.query<{ state: string; applied: number }>(`select state, applied from imports order by import_id desc limit 1`))
       .rows[0]!;
@@ -81,7 +83,7 @@ test('Ctrl-C cancels the import, and what was applied stays', async () => {
     'the import to be applied',
     30_000,
   );
-  command.process.kill('SIGINT');
+  process.kill(-command.group, 'SIGINT');
   assert.equal(await command.exited, 130, command.output());
   assert.match(command.output(), /cancelled: what was applied stays/);
   const { state, applied } = await newest();
@@ -141,6 +143,35 @@ test('Ctrl-C while the answer to a whole file is waited for cancels what the ser
   assert.equal(await command.exited, 130, command.output());
   const [, id] = /cancelled: what was applied stays \(import (\S+)\)/.exec(command.output())!;
   assert.equal(((await service.send('GET', `/v1/imports/${id}`)).body as { state: string }).state, 'cancelled');
+});
+
+test('Ctrl-C after the import was done, which was not told yet, tells that it is done', async (t) => {
+  const file = await fileOf('done-before.csv', 'done-1\nnot one\n');
+  const way = await withheldAnswers(t);
+  const command = runMain(['import', 'A', file], { ...environment, SEGMENTD_URL: way.url });
+  await until(() => way.withheld() === 1, 'the answer to be withheld', 30_000);
+  const newest = `select state from imports order by import_id desc limit 1`;
+  const isDone = async () => (await pool.query<{ state: string }>(newest)).rows[0]!.state === 'done';
+  await until(isDone, 'the import to be done');
+  command.process.kill('SIGINT');
+  await until(() => command.output().includes('waiting for'), 'the command to say so');
+  way.letThrough();
+  assert.equal(await command.exited, 3, command.output());
+  assert.match(command.output(), /done: 2 rows, 1 applied, 0 unchanged, 1 rejected/);
+  assert.match(await readFile(`${file}.rejects.csv`, 'utf8'), /not one,invalid_user_id/);
+});
+
+test('where the service is gone when it is to be cancelled, that is said in one line', async (t) => {
+  const file = await fileOf('uncancelled.csv', Array.from({ length: 300_000 }, (_, i) => `kept-${i}`).join('\n'));
+  const way = await withheldAnswers(t);
+  const command = runMain(['import', 'A', file], { ...environment, SEGMENTD_URL: way.url });
+  await until(() => way.withheld() === 1, 'the answer to be withheld', 30_000);
+  way.letThrough();
+  await until(() => command.output().includes('applying'), 'it to be applied');
+  way.breakOff();
+  command.process.kill('SIGINT');
+  assert.equal(await command.exited, 1, command.output());
+  assert.match(command.output(), /\nsegmentd: Import \S+ could not be cancelled, since \S+ does not answer: it goes on\.\n$/);
 });
 
 test('where the answer to a whole file never comes, that is said, also after Ctrl-C', async (t) => {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtemp, open, rm, writeFile } from 'node:fs/promises';
 import type { IncomingMessage } from 'node:http';
 import { request } from 'node:https';
 import { createServer } from 'node:net';
@@ -9,7 +10,8 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { selfSigned } from '../support/certificate.ts';
 import { cloneDatabase } from '../support/database.ts';
-import { adminKey, runMain, startService, until } from '../support/service.ts';
+import { freePort } from '../support/redis.ts';
+import { adminKey, main, processEnv, runByNpm, runMain, startService, until } from '../support/service.ts';
 
 const folder = await mkdtemp(join(tmpdir(), 'segmentd-process-'));
 after(() => rm(folder, { recursive: true, force: true }));
@@ -24,12 +26,55 @@ test('SIGTERM lets requests under way finish and ends with 0', async () => {
   await until(async () => (await waiting(pool)) === 1, 'the change to wait for the gate');
   service.process.kill('SIGTERM');
   await until(() => service.output().includes('stopping'), 'the service to begin stopping');
+  service.process.kill('SIGTERM'); // as npm passes on what the terminal told both
   await holder.query('commit');
   holder.release();
   const answer = await change;
   assert.equal(answer.status, 200);
   assert.equal(await service.exited, 0);
   await until(async () => (await connections(pool)) === 0, 'no connection of the service to be left');
+});
+
+test('told to stop once more a while later it cuts what is under way, and ends with 0 all the same', async () => {
+  const { url, pool } = await cloneDatabase();
+  const service = await startService({ DATABASE_URL: url });
+  const holder = await pool.connect();
+  await holder.query('begin; lock table gate in exclusive mode');
+  const change = service.send('POST', '/v1/segments', { slug: 'A' }).catch(() => 'cut');
+  await until(async () => (await waiting(pool)) === 1, 'the change to wait for the gate');
+  service.process.kill('SIGINT');
+  const pressing = setInterval(() => service.process.kill('SIGINT'), 100);
+  assert.equal(await change, 'cut');
+  clearInterval(pressing);
+  assert.match(service.output(), /SIGINT again: what is under way is cut/);
+  await holder.query('commit');
+  holder.release();
+  assert.equal(await service.exited, 0);
+});
+
+test('a Ctrl-C that npm passes on besides stops it in order', async () => {
+  const { url, pool } = await cloneDatabase();
+  const { group, output, exited } = runByNpm(['serve'], { DATABASE_URL: url, PORT: '0', ADMIN_KEY: adminKey });
+  await until(() => output().includes('segmentd is ready'), 'the service to be ready', 60_000);
+  process.kill(-group, 'SIGINT');
+  assert.equal(await exited, 0, output());
+  assert.equal(output().match(/"stopping/g)?.length, 1);
+  await until(async () => (await connections(pool)) === 0, 'no connection of the service to be left');
+});
+
+test('a log that cannot be written is no reason not to serve, nor not to stop', async () => {
+  const { url } = await cloneDatabase();
+  const full = await open('/dev/full', 'w');
+  const port = await freePort();
+  const env = { ...processEnv(), DATABASE_URL: url, ADMIN_KEY: adminKey, PORT: String(port), LOG_SAMPLE: '1' };
+  const child = spawn(process.execPath, [main, 'serve'], { env, stdio: ['ignore', full.fd, 'ignore'] });
+  const exited = once(child, 'exit');
+  after(() => void child.kill('SIGKILL'));
+  const isReady = async () => (await fetch(`http://127.0.0.1:${port}/readyz`).catch(() => undefined))?.status === 200;
+  await until(isReady, 'the service to be ready', 30_000);
+  child.kill('SIGTERM');
+  assert.deepEqual(await exited, [0, null]);
+  await full.close();
 });
 
 const count = async (pool: Pool, where: string) =>

@@ -1,9 +1,10 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, type ChildProcessByStdio, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import type { Readable } from 'node:stream';
 import { after } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
-const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
+export const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
 
 export const adminKey = 'the-admin-key-of-the-tests';
 
@@ -54,11 +55,33 @@ export function runMain(args: string[], env: Record<string, string>, cwd?: strin
     stdio: ['ignore', 'pipe', 'pipe'],
     ...(cwd ? { cwd } : {}),
   });
+  after(() => void child.kill('SIGKILL'));
+  return { process: child, ...ended(child) };
+}
+
+function ended(child: ChildProcessByStdio<null, Readable, Readable>) {
   let printed = '';
   for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text: string) => (printed += text));
   const exited = once(child, 'close').then(([code, signal]) => (code as number | null) ?? (signal as string));
-  after(() => void child.kill('SIGKILL'));
-  return { process: child, output: () => printed, exited };
+  return { output: () => printed, exited };
+}
+
+/** The same by `npm run`, as README has it, in a process group of its own, as a terminal makes one for each command. */
+export function runByNpm(args: string[], env: Record<string, string>) {
+  const folder = fileURLToPath(new URL('../..', import.meta.url));
+  const { HOME = folder } = process.env;
+  const child = spawn('npm', ['run', '--silent', 'segmentd', '--', ...args], {
+    env: { ...processEnv(), HOME, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+    cwd: folder,
+    detached: true,
+  });
+  after(() => {
+    try {
+      process.kill(-child.pid!, 'SIGKILL');
+    } catch {} // it has ended
+  });
+  return { group: child.pid!, ...ended(child) };
 }
 
 /** Polls until a condition holds; fails after the limit. */

@@ -1,0 +1,39 @@
+import { writeSync } from 'node:fs';
+
+/** How long a line waits for a reader that is slow. */
+const patienceMs = 100;
+const pauseMs = 5;
+
+/**
+ * The standard output for the log, which may be a disk that is full or a terminal that is gone: a line that cannot be written
+ * is dropped, so that the service neither ends by it nor waits for it. Once lines can be written again it says how many were
+ * dropped.
+ */
+export function logOutput(fd = process.stdout.fd): { write(line: string): void } {
+  let dropped = 0;
+  return {
+    write(line) {
+      if (dropped > 0 && put(fd, lossLine(dropped))) dropped = 0;
+      if (!put(fd, line)) dropped++;
+    },
+  };
+}
+
+const lossLine = (dropped: number) =>
+  `${JSON.stringify({ level: 40, time: Date.now(), msg: `${dropped} lines of the log could not be written` })}\n`;
+
+/** Whether it was written, to the end. */
+function put(fd: number, text: string): boolean {
+  let rest = Buffer.from(text);
+  for (const giveUpAt = performance.now() + patienceMs; ;) {
+    try {
+      rest = rest.subarray(writeSync(fd, rest));
+      if (rest.length === 0) return true;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN' || performance.now() > giveUpAt) return false;
+      Atomics.wait(sleeper, 0, 0, pauseMs);
+    }
+  }
+}
+
+const sleeper = new Int32Array(new SharedArrayBuffer(4));
