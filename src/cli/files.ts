@@ -51,7 +51,7 @@ export async function importFile(
   if (slug === undefined || file === undefined) throw new CommandError('import takes a slug and a file. See segmentd --help.');
   const query = queryOf(options);
   const server = serverOf(options.url);
-  await refuseUnsendable(file);
+  await refuseUnsendable(file, options);
   const show = shower(log);
   const stopping = new AbortController();
   const sending = new AbortController();
@@ -101,13 +101,17 @@ export async function importFile(
   }
 }
 
-async function refuseUnsendable(file: string): Promise<void> {
+async function refuseUnsendable(file: string, { operation }: FileOptions): Promise<void> {
   const refuse = (why: string) => new CommandError(`${file} cannot be read: ${why}.`);
   const found = await stat(file).catch((error: unknown) => {
     throw refuse((error as Error).message);
   });
   // Of a pipe nobody knows where it ends, nor could it be sent again.
   if (!found.isFile()) throw refuse('it is no regular file; write what it gives to one first');
+  if (found.size === 0 && operation === 'replace')
+    throw new CommandError(
+      `${file} is empty, and replace would take everybody out; a file with the heading user_id alone does that.`,
+    );
   await access(file, constants.R_OK).catch((error: unknown) => {
     throw refuse((error as Error).message);
   });

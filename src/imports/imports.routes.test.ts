@@ -48,6 +48,26 @@ test('replace makes those in by hand exactly the ones of the file', async () => 
   assert.ok(body.members[1].until);
 });
 
+test('a file to replace with of which every row would be rejected changes nothing, and one without rows takes all out', async () => {
+  await call('POST', '/v1/segments', { slug: 'KEPT' });
+  await importFile(call, 'KEPT', 'operation=add', 'a\nb\n');
+  const path = '/v1/segments/KEPT/imports?operation=replace';
+  for (const [type, text, named] of [
+    ['text/csv', '{"type":"/problems/unauthorized","title":"Unauthorized"}\n', /line 1: (too_many_columns|invalid_user_id)/],
+    ['text/csv', 'user_id\na;b,c\n', /line 2: too_many_columns, got "a;b,c"/],
+    ['text/plain', '\nnot one\n', /line 2: invalid_user_id, got "not one"/],
+  ] as const) {
+    const { status, body } = await call('POST', path, text, { 'content-type': type });
+    assert.deepEqual([status, body.code], [400, 'invalid_request']);
+    assert.match(body.detail, named);
+  }
+  const { body } = await call('GET', '/v1/imports?segment=KEPT');
+  assert.equal(body.imports.length, 1, 'of those that were refused there is no trace');
+  assert.equal((await call('GET', '/v1/segments/KEPT')).body.members, 2);
+  assert.deepEqual(counts(await importFile(call, 'KEPT', 'operation=replace', 'user_id\n')), ['done', 0, 0, 0, 0, 2]);
+  assert.equal((await call('GET', '/v1/segments/KEPT')).body.members, 0);
+});
+
 test('what is exported and imported again with replace changes nothing, ends, plans and odd ids included', async () => {
   await call('POST', '/v1/segments', { slug: 'X', percent: 20 });
   const odd = ['user_id', 'a,b', '"q"', "o'k", '\\.', '=1+1', '-x', '\\N', 'null', '~!'];

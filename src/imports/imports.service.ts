@@ -84,15 +84,22 @@ export function importsService(parts: {
   }
 
   /** Writes the rows piece by piece, the next one being read meanwhile. False: it was cancelled on the way. */
-  const stage = async (id: string, format: RowFormat, body: AsyncIterable<Buffer>): Promise<boolean> => {
+  const stage = async (id: string, { format, operation }: WantedImport, body: AsyncIterable<Buffer>): Promise<boolean> => {
     const reader = rowReader(format);
+    let hasGood = false;
+    let firstBad: Row | undefined;
     let piece = { received: 0, good: '', rejected: [] as Row[] };
     let writing: Promise<boolean> = Promise.resolve(true);
     const take = (rows: readonly Row[]) => {
       for (const row of rows) {
         piece.received++;
-        if (row.reason === null) piece.good += copyLine(row);
-        else piece.rejected.push(row);
+        if (row.reason === null) {
+          hasGood = true;
+          piece.good += copyLine(row);
+        } else {
+          firstBad ??= row;
+          piece.rejected.push(row);
+        }
       }
     };
     const write = async () => {
@@ -113,6 +120,7 @@ export function importsService(parts: {
       throw error;
     }
     take(reader.end());
+    if (operation === 'replace' && firstBad && !hasGood) throw nobodyLeft(firstBad);
     return (await write()) && (await writing);
   };
 
@@ -141,7 +149,7 @@ export function importsService(parts: {
     const made = await imports.insert({ segmentId, operation, ttlMs, replaceInGroup, createdBy: by, owner });
     const renewing = setInterval(() => void imports.renew(made.id, owner).catch(() => {}), renewMs); // without it, it is given up
     try {
-      if (!(await stage(made.id, format, file))) return await find(made.id);
+      if (!(await stage(made.id, wanted, file))) return await find(made.id);
       const digest = hash.digest('hex');
       const outcome = await imports.accept(made.id, owner, key === null ? null : { createdBy: by, key, fingerprint: digest });
       if (outcome === 'taken') return await repeated((await imports.findKey(by, key!))!, digest, key!);
@@ -161,7 +169,8 @@ export function importsService(parts: {
   return {
     /**
      * Takes a file as it arrives and answers once its last byte is safe; it is carried out then, by any process. Of a file that
-     * breaks off nothing is applied. 404 `segment_not_found`, 409 `idempotency_key_reused`, 413.
+     * breaks off nothing is applied. 404 `segment_not_found`, 409 `idempotency_key_reused`, 413, 400 for one to replace with of
+     * which every row would be rejected.
      */
     async receive(wanted: WantedImport, body: AsyncIterable<Buffer>): Promise<ShownImport> {
       if (receiving >= maxReceiving)
@@ -211,6 +220,14 @@ async function* pages<R extends { line: number }>(read: (after: number) => Promi
     after = page.at(-1)!.line;
   }
 }
+
+/** What is meant to be a file and is an error page, or has another separator, is not to take a segment's members out. */
+const nobodyLeft = ({ line, value, reason }: Row) =>
+  invalid(
+    'body',
+    `has no row that could be taken (line ${line}: ${reason}, got ${JSON.stringify(value)}), and replace would take everybody out. ` +
+      'A file without rows does that.',
+  );
 
 const unknown = (slug: string) => new Problem('segment_not_found', `There is no segment ${slug}.`);
 

@@ -46,11 +46,13 @@ test('a file goes in from the command line, with what was rejected beside it, an
 
 test('what is wrong is told in one line, with exit code 1', async () => {
   const file = await fileOf('few.csv', 'a\n');
+  const none = await fileOf('none.txt', '');
   for (const [args, line] of [
     [['import', 'A'], /import takes a slug and a file/],
     [['import', 'A', join(folder, 'none.csv')], /none\.csv cannot be read/],
     [['import', 'A', folder], /cannot be read: it is no regular file/],
     [['import', 'A', '/dev/null', '--operation', 'replace'], /cannot be read: it is no regular file/],
+    [['import', 'A', none, '--operation', 'replace'], /none\.txt is empty, and replace would take everybody out/],
     [['import', 'A', file, '--ttl', '2y'], /--ttl must be like .* got 2y/],
     [['import', 'A', file, '--operation', 'put'], /--operation must be add, remove or replace; got put/],
     [['import', 'NOWHERE', file], /There is no segment NOWHERE\. \(segment_not_found\)/],
