@@ -10,11 +10,13 @@ export class MemberCounts {
   #counts = new Float64Array(64);
   /** Up to here all has come. It never goes back, so that what has come once is taken off as such. */
   #now = -Infinity;
-  /** By second, and by segment and millisecond in it: the change then. */
-  #coming = new Map<number, Map<number, number>>();
-  /** The seconds among them that have begun: what is left of them is looked at by the millisecond. */
+  /** Of the hours that have not begun: by hour, segment and millisecond in the hour, the change then. */
+  #later = new Map<number, Map<number, Map<number, number>>>();
+  /** Of the others: by second, and by segment and millisecond in it. */
+  #soon = new Map<number, Map<number, number>>();
+  /** The seconds among these that have begun: what is left of them is looked at by the millisecond. */
   #begun = new Set<number>();
-  /** Of the others, none is before this one. */
+  /** Of all other seconds and hours none begins before this one. */
   #nextSecond = Infinity;
   /** Nothing waits for a moment before this one. */
   #next = Infinity;
@@ -36,18 +38,25 @@ export class MemberCounts {
 
   #at(segmentId: number, moment: Moment, by: number): void {
     if (moment <= this.#now) return this.#add(segmentId, by);
+    const hour = Math.floor(moment / hourMs);
+    if (hour * hourMs <= this.#now) return this.#put(segmentId, moment, by);
+    const segments = valueAt(this.#later, hour, newMap<number, Map<number, number>>);
+    const changes = valueAt(segments, segmentId, newMap<number, number>);
+    addAt(changes, moment - hour * hourMs, by);
+    if (changes.size === 0) segments.delete(segmentId);
+    if (segments.size === 0) this.#later.delete(hour);
+    this.#nextSecond = Math.min(this.#nextSecond, hour * 3600);
+    this.#next = Math.min(this.#next, hour * hourMs);
+  }
+
+  /** At a moment of an hour that has begun. */
+  #put(segmentId: number, moment: Moment, by: number): void {
     const second = Math.floor(moment / 1000);
-    const key = segmentId * 1000 + (moment - second * 1000);
-    let changes = this.#coming.get(second);
-    if (!changes) {
-      this.#coming.set(second, (changes = new Map()));
-      if (second * 1000 <= this.#now) this.#begun.add(second);
-      else this.#nextSecond = Math.min(this.#nextSecond, second);
-    }
-    const sum = (changes.get(key) ?? 0) + by;
-    if (sum === 0) changes.delete(key);
-    else changes.set(key, sum);
-    if (changes.size === 0) this.#drop(second);
+    const changes = valueAt(this.#soon, second, newMap<number, number>);
+    addAt(changes, segmentId * 1000 + (moment - second * 1000), by);
+    if (changes.size === 0) return this.#drop(second);
+    if (second * 1000 <= this.#now) this.#begun.add(second);
+    else this.#nextSecond = Math.min(this.#nextSecond, second);
     this.#next = Math.min(this.#next, moment);
   }
 
@@ -61,7 +70,7 @@ export class MemberCounts {
   }
 
   #drop(second: number): void {
-    this.#coming.delete(second);
+    this.#soon.delete(second);
     this.#begun.delete(second);
   }
 
@@ -73,7 +82,7 @@ export class MemberCounts {
     if (now >= this.#nextSecond * 1000) this.#begin(now);
     this.#next = this.#nextSecond * 1000;
     for (const second of this.#begun) {
-      const changes = this.#coming.get(second)!;
+      const changes = this.#soon.get(second)!;
       for (const [key, by] of changes) {
         const moment = second * 1000 + (key % 1000);
         if (moment > now) {
@@ -87,11 +96,36 @@ export class MemberCounts {
     }
   }
 
-  /** At most once a second, since it looks at all of them. */
+  /** At most once a second, since it looks at all hours, and at all seconds of those that have begun. */
   #begin(now: Moment): void {
     this.#nextSecond = Infinity;
-    for (const second of this.#coming.keys())
+    for (const [hour, segments] of this.#later) {
+      if (hour * hourMs > now) {
+        this.#nextSecond = Math.min(this.#nextSecond, hour * 3600);
+        continue;
+      }
+      this.#later.delete(hour);
+      for (const [segmentId, changes] of segments) for (const [ms, by] of changes) this.#put(segmentId, hour * hourMs + ms, by);
+    }
+    for (const second of this.#soon.keys())
       if (second * 1000 <= now) this.#begun.add(second);
       else this.#nextSecond = Math.min(this.#nextSecond, second);
   }
+}
+
+const hourMs = 3_600_000;
+
+const newMap = <K, V>() => new Map<K, V>();
+
+function valueAt<V>(map: Map<number, V>, key: number, make: () => V): V {
+  let value = map.get(key);
+  if (value === undefined) map.set(key, (value = make()));
+  return value;
+}
+
+/** What comes to nothing is left out. */
+function addAt(changes: Map<number, number>, key: number, by: number): void {
+  const sum = (changes.get(key) ?? 0) + by;
+  if (sum === 0) changes.delete(key);
+  else changes.set(key, sum);
 }
