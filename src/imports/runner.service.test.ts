@@ -10,7 +10,7 @@ import { batchesStore } from './batches.store.ts';
 import { carryOut } from './carrying-out.service.ts';
 import { importsStore } from './imports.store.ts';
 import { type ImportRunner, importRunner } from './runner.service.ts';
-import { stagingStore } from './staging.store.ts';
+import { stagingStore, stagingTable } from './staging.store.ts';
 
 /** Imports of a database of their own with a segment `A` in the group `G`, and a runner that carries them out. */
 async function start(limits: Partial<DatabaseLimits> = {}) {
@@ -87,6 +87,26 @@ test('an import outlasts whatever keeps the database from it, however long', asy
   }
   await until(async () => (await imports.find(id))!.state === 'done', 'the import to be done');
   assert.equal((await imports.find(id))!.applied, 1);
+});
+
+test('a stop breaks off a sort, and the import goes on elsewhere from where it was', async () => {
+  const { pool, imports, failures, accepted, run } = await start({ lockMs: 60_000 });
+  const id = await accepted('u1');
+  const other = await pool.connect();
+  // It waits for this as it may have to wait for the sort of many rows.
+  await other.query(`begin; lock table ${stagingTable(id)} in access exclusive mode`);
+  const runner = run();
+  const waiting = `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock' and query like 'declare rows%'`;
+  await until(async () => (await pool.query(waiting)).rowCount === 1, 'the rows to be read');
+  let isClosed = false;
+  void runner.close().then(() => (isClosed = true));
+  await until(() => isClosed, 'the stop');
+  await other.query('rollback');
+  other.release();
+  const { state, attempts } = (await imports.find(id))!;
+  assert.deepEqual([state, attempts, failures], ['running', 0, []]);
+  run();
+  await until(async () => (await imports.find(id))!.state === 'done', 'the import to be done elsewhere');
 });
 
 test('an import at which the work breaks again and again is given up', async () => {

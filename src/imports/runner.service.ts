@@ -19,6 +19,8 @@ export type ImportRunner = ReturnType<typeof importRunner>;
 
 /** How many imports a process works on at a time: a small file need not wait for a large one. */
 const slots = 2;
+/** How long a stop leaves a connection of an import to itself, which may be sorting, before it breaks that off. */
+const interruptMs = 1_000;
 /** How often it looks for those whose process is gone. */
 const pollMs = 2_000;
 /**
@@ -32,6 +34,7 @@ export function importRunner(options: RunnerOptions) {
   const { imports, staging, newOwner, carryOut, onFailure } = options;
   const closing = new AbortController();
   const isClosing = () => closing.signal.aborted;
+  const clients = new Set<DatabaseClient>();
   const sleepers = new Set<() => void>();
   let wakes = 0;
 
@@ -56,9 +59,10 @@ export function importRunner(options: RunnerOptions) {
         return;
       }
       client = await staging.open();
+      clients.add(client);
       await carryOut(job, client, owner, isClosing);
     } catch (error) {
-      const isStopped = error instanceof Stopped;
+      const isStopped = error instanceof Stopped || isClosing(); // what a stop breaks off is no failure
       const isOutage = failureOf(error) !== undefined;
       if (!isStopped) {
         onFailure(error);
@@ -67,6 +71,7 @@ export function importRunner(options: RunnerOptions) {
       await imports.release(job.id, owner, !isStopped && !isOutage).catch(onFailure);
     } finally {
       clearInterval(renewing);
+      if (client) clients.delete(client);
       await client?.end().catch(() => {}); // what it held is the server's to drop
     }
   };
@@ -100,7 +105,11 @@ export function importRunner(options: RunnerOptions) {
     async close(): Promise<void> {
       closing.abort();
       wake();
+      const interrupting = setInterval(() => {
+        for (const client of clients) void staging.interrupt(client).catch(onFailure);
+      }, interruptMs);
       await working;
+      clearInterval(interrupting);
     },
   };
 }

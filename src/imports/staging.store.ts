@@ -36,6 +36,7 @@ export const copyLine = ({ line, value }: Row): string =>
   `${line}\t${value.includes('\\') ? value.replaceAll('\\', String.raw`\\`) : value}\n`;
 
 export function stagingStore({ pool, connect }: Database) {
+  const backends = new WeakMap<DatabaseClient, number>();
   return {
     /**
      * Adds a piece of a file, in one short transaction: a slow sender holds none. False: the import was cancelled or given up.
@@ -68,7 +69,14 @@ export function stagingStore({ pool, connect }: Database) {
     async open(): Promise<DatabaseClient> {
       const client = await connect({ queryTimeoutMs: 0 });
       await client.query(`set statement_timeout = 0; set enable_seqscan = on; set work_mem = '64MB'`);
+      const { rows } = await client.query<{ pid: number }>('select pg_backend_pid() as pid');
+      backends.set(client, rows[0]!.pid);
       return client;
+    },
+
+    /** Breaks off what such a connection is doing, which may be a sort of minutes. */
+    async interrupt(client: DatabaseClient): Promise<void> {
+      await pool.query('select pg_cancel_backend($1)', [backends.get(client)]);
     },
 
     /** The rows behind what is done, in byte order of their ids and then by line, so many at a time. */
