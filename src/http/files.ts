@@ -1,5 +1,5 @@
 import { createGunzip } from 'node:zlib';
-import { pipeline, type Readable } from 'node:stream';
+import type { Readable } from 'node:stream';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { BrokenOff, Problem } from './problem.ts';
 
@@ -40,15 +40,16 @@ const tooLarge = (maxBytes: number, announced: number) =>
 
 /**
  * The bytes of a file, unpacked. Throws 400 where they are no gzip; ends with an error where the sender goes away. One that
- * goes so long without a byte is cut.
+ * goes so long without a byte is cut. Where the rest is not wanted it is read all the same and dropped, for so long at most:
+ * many senders look for an answer only when they have sent all, and the connection can be used again.
  */
 export async function* bytesOf(request: FastifyRequest, stallMs: number): AsyncGenerator<Buffer> {
   const body = request.body as Readable;
   const watchdog = setTimeout(() => request.raw.destroy(new Error(`no byte of the file came for ${stallMs} ms`)), stallMs);
   const isPacked = /gzip/i.test(request.headers['content-encoding'] ?? '');
-  const bytes = isPacked ? pipeline(body, createGunzip(), () => {}) : body; // what breaks is thrown to who reads
+  const bytes = isPacked ? unpacked(body) : body;
   try {
-    for await (const piece of bytes as AsyncIterable<Buffer>) {
+    for await (const piece of bytes.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
       watchdog.refresh();
       yield piece;
     }
@@ -59,5 +60,21 @@ export async function* bytesOf(request: FastifyRequest, stallMs: number): AsyncG
     throw error;
   } finally {
     clearTimeout(watchdog);
+    if (!body.readableEnded && !body.destroyed) {
+      body.unpipe();
+      body.resume();
+      const timer = setTimeout(() => request.raw.destroy(), stallMs).unref();
+      request.raw.once('close', () => clearTimeout(timer));
+    }
   }
+}
+
+/** What breaks is thrown to who reads it; the packed bytes are not touched by that. */
+function unpacked(body: Readable): Readable {
+  const gunzip = createGunzip();
+  const breakOff = (error?: Error) => {
+    if (!body.readableEnded) gunzip.destroy(error ?? new Error('the sender has gone'));
+  };
+  body.once('error', breakOff).once('close', breakOff);
+  return body.pipe(gunzip);
 }

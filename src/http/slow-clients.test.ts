@@ -95,6 +95,28 @@ test('whoever never sends the body that was announced takes no place for good', 
   await until(async () => (await status()) === 200, 'their places to be free');
 });
 
+for (const [what, headers, bytes] of [
+  ['too large', '', Buffer.alloc(8_000_000, '1234567\n')],
+  ['no gzip', 'Content-Encoding: gzip\r\n', Buffer.alloc(8_000_000, 'no gzip\n')],
+] as const)
+  test(`a file that is refused on the way (${what}) is heard to its end, so that its sender hears of it, and its connection goes on`, async () => {
+    const one = await startApp({ database: await cloneDatabase(), imports: { isRunner: false, maxBytes: 1_000_000 } });
+    await one.app.listen({ host: '127.0.0.1', port: 0 });
+    await one.call('POST', '/v1/segments', { slug: 'A' });
+    const socket = connect({ host: '127.0.0.1', port: portOf(one) });
+    after(() => socket.destroy());
+    const head = `Host: x\r\nAuthorization: Bearer ${one.keys.write}\r\nContent-Type: text/plain\r\n${headers}Transfer-Encoding: chunked`;
+    socket.write(`POST /v1/segments/A/imports?operation=add HTTP/1.1\r\n${head}\r\n\r\n${bytes.length.toString(16)}\r\n`);
+    socket.write(bytes);
+    await new Promise((resolve) => socket.write('\r\n0\r\n\r\n', resolve)); // all is sent before anything is read
+    socket.write(`GET /v1/segments HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${one.keys.read}\r\n\r\n`);
+    let received = '';
+    socket.setEncoding('latin1').on('data', (part: string) => (received += part));
+    await until(() => (received.match(/HTTP\/1\.1 /g) ?? []).length === 2, 'both answers');
+    const [first, second] = received.matchAll(/HTTP\/1\.1 (\d+)/g);
+    assert.deepEqual([first![1], second![1]], [what === 'no gzip' ? '400' : '413', '200']);
+  });
+
 test('of a file that was cut nothing was applied', async () => {
   await until(async () => {
     const { body } = await plain.call('GET', '/v1/imports');
