@@ -62,6 +62,6 @@ function named(name: string | undefined): string {
 
 function scopeOf(scope: string | undefined): Scope {
   const known = scopes.find((one) => one === scope);
-  if (!known) throw new CommandError(`--scope must be ${scopes.join(', ')}; got ${scope ?? 'nothing'}.`);
+  if (!known) throw new CommandError(`--scope must be one of ${scopes.join(', ')}; got ${scope ?? 'nothing'}.`);
   return known;
 }

@@ -171,8 +171,12 @@ for (const [query, path, message] of [
   ['from=2025-11-01T00:00:00Z&to=2025-12-01T00:00:00Z&timezone=UTC', 'timezone', 'bounds a month: it needs month.'],
   ['month=2025-11&limit=0', 'limit', 'must be >= 1; got 0.'],
   ['month=2025-11&limit=10001', 'limit', 'must be <= 10000; got 10001.'],
-  ['month=2025-11&cursor=x', 'cursor', 'must be the next_cursor of the page before.'],
-  ['month=2025-11&cursor=WzEsIm1vdmUiLCJBIiwxXQ', 'cursor', 'must be the next_cursor of the page before.'],
+  ['month=2025-11&cursor=x', 'cursor', 'must be the next_cursor of the page before; got "x".'],
+  [
+    'month=2025-11&cursor=WzEsIm1vdmUiLCJBIiwxXQ',
+    'cursor',
+    'must be the next_cursor of the page before; got "WzEsIm1vdmUiLCJBIiwxXQ".',
+  ],
   ['month=2025-11&segment=A', 'segment', 'is not a known parameter.'],
 ] as [string, string, string][]) {
   test(`a history with ?${query} is refused`, async () => {

@@ -5,7 +5,7 @@ import { Type } from 'typebox';
 import type { AtOnce } from '../http/at-once.ts';
 import { momentText, MomentText, Slug, toMoment, UserId } from '../http/common.schemas.ts';
 import { csvFile } from '../http/csv-file.ts';
-import { cursorsOf } from '../http/cursor.ts';
+import { cursorsOf, notACursor } from '../http/cursor.ts';
 import { type LinkOptions, originOf } from '../http/links.ts';
 import { answers } from '../http/problem.schemas.ts';
 import { invalid, Problem } from '../http/problem.ts';
@@ -214,6 +214,6 @@ function monthOf(month: string, timeZone: string): Period {
 
 function historyPosition(cursor: string) {
   const [at, operation, segment, to] = cursors.read(cursor);
-  if (operation !== 'add' && operation !== 'remove') throw invalid('cursor', 'must be the next_cursor of the page before.');
+  if (operation !== 'add' && operation !== 'remove') throw notACursor(cursor);
   return { after: { at, operation, segment }, to } as const;
 }

@@ -1,4 +1,5 @@
 import { invalid } from './problem.ts';
+import { quoted } from './quoted.ts';
 
 type Part = 'text' | 'number';
 type Position<T extends readonly Part[]> = { -readonly [K in keyof T]: T[K] extends 'text' ? string : number };
@@ -20,10 +21,13 @@ export function cursorsOf<const T extends readonly Part[]>(list: string, parts: 
       } catch {
         // No JSON, or no list: told below, as any other text that is no cursor.
       }
-      throw invalid('cursor', 'must be the next_cursor of the page before.');
+      throw notACursor(cursor);
     },
   };
 }
+
+export const notACursor = (cursor: string) =>
+  invalid('cursor', `must be the next_cursor of the page before; got ${quoted(cursor)}.`);
 
 /** Of a list that was read with one more than the page holds: the page, and where the next one goes on, if there is one. */
 export function pageOf<T>(found: readonly T[], limit: number, cursorAt: (last: T) => string) {

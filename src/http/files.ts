@@ -20,7 +20,12 @@ export function takeFiles(app: FastifyInstance, maxBytes: number) {
     const { 'content-type': type = '', 'content-encoding': encoding = 'identity', 'content-length': length } = request.headers;
     if (Number(length ?? 0) > maxBytes) return done(tooLarge(maxBytes, Number(length)));
     if (!/^text\/(csv|plain)\s*(;|$)/i.test(type))
-      return done(new Problem('unsupported_media_type', `Send ${request.routeOptions.config.takes}.`));
+      return done(
+        new Problem(
+          'unsupported_media_type',
+          `Send ${request.routeOptions.config.takes}; got ${type === '' ? 'no Content-Type' : type.slice(0, 60)}.`,
+        ),
+      );
     const letters = charset.exec(type)?.[1] ?? 'utf-8';
     if (!/^(utf-?8|us-ascii|iso-8859-1|windows-1252)$/i.test(letters))
       return done(new Problem('unsupported_media_type', `The charset must be UTF-8; got ${letters}.`));

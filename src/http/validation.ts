@@ -3,12 +3,10 @@ import type { FastifyInstance, FastifySchemaCompiler } from 'fastify';
 import type { TSchema } from 'typebox';
 import { momentRule, parseMoment } from './moment.ts';
 import { type Fault, Problem } from './problem.ts';
+import { quoted } from './quoted.ts';
 
 /** How many faults one answer lists. */
 const maxFaults = 20;
-
-/** Values longer than this are cut where a fault quotes them. */
-const maxQuoted = 60;
 
 /** Of what holds more items and fields than this only the first fault is looked for: a megabyte of wrong ones has 500,000. */
 const maxSize = 5_000;
@@ -115,18 +113,20 @@ function ruleOf({ keyword, parentSchema, message, params }: ErrorObject): string
   if (keyword === 'pattern' && rule) return rule;
   if (keyword === 'format') return momentRule;
   if (keyword === 'enum') return `must be one of ${(params.allowedValues as unknown[]).join(', ')}`;
-  if (keyword === 'maxItems') return `must have at most ${params.limit} items`;
+  const size = sizeRules[keyword];
+  if (size)
+    return `must have at ${size[0]} ${params.limit} ${size[1]}${params.limit === 1 ? '' : 's'}${fieldsOf(keyword, parentSchema)}`;
   return message ?? 'is not valid';
 }
 
-/** The value as JSON, cut to a length that fits a message; a long list or object by its size alone. */
-export function quoted(value: unknown): string {
-  if (Array.isArray(value)) return `a list of ${value.length}`;
-  if (typeof value === 'object' && value !== null) return 'an object';
-  if (value === undefined) return 'nothing';
-  const text = typeof value === 'string' ? value : JSON.stringify(value);
-  const characters = Array.from(text); // code points, as the limits count them
-  const cut =
-    characters.length > maxQuoted ? `${characters.slice(0, maxQuoted).join('')}… (${characters.length} characters)` : text;
-  return typeof value === 'string' ? JSON.stringify(cut.toWellFormed()) : cut;
-}
+/** In the place of Ajv's "must NOT have more than". */
+const sizeRules: Record<string, readonly [which: 'least' | 'most', what: string]> = {
+  minItems: ['least', 'item'],
+  maxItems: ['most', 'item'],
+  minLength: ['least', 'character'],
+  maxLength: ['most', 'character'],
+  minProperties: ['least', 'field'],
+};
+
+const fieldsOf = (keyword: string, schema: object = {}) =>
+  keyword === 'minProperties' && 'properties' in schema ? ` of ${Object.keys(schema.properties as object).join(', ')}` : '';

@@ -278,5 +278,8 @@ test('a file without rows is one, and a request without a file is none', async (
   await call('POST', '/v1/segments', { slug: 'E' });
   assert.deepEqual(counts(await importFile(call, 'E', 'operation=add', '')), ['done', 0, 0, 0, 0, 0]);
   const { status, body } = await call('POST', '/v1/segments/E/imports?operation=add');
-  assert.deepEqual([status, body.code, body.detail], [415, 'unsupported_media_type', 'Send text/csv or text/plain.']);
+  assert.deepEqual(
+    [status, body.code, body.detail],
+    [415, 'unsupported_media_type', 'Send text/csv or text/plain; got no Content-Type.'],
+  );
 });

@@ -4,7 +4,7 @@ import { Type } from 'typebox';
 import { actorOf } from '../http/authenticate.ts';
 import { listParameters, Slug } from '../http/common.schemas.ts';
 import { csvFile } from '../http/csv-file.ts';
-import { cursorsOf, pageOf } from '../http/cursor.ts';
+import { cursorsOf, notACursor, pageOf } from '../http/cursor.ts';
 import { bytesOf, takeFiles } from '../http/files.ts';
 import { answers } from '../http/problem.schemas.ts';
 import { invalid } from '../http/problem.ts';
@@ -38,7 +38,7 @@ export function importRoutes(imports: ImportsService, maxBytes: number, stallMs:
       async (request) => {
         const { segment: slug = null, state = null, limit = 100, cursor } = request.query;
         const [after] = cursor === undefined ? [''] : cursors.read(cursor);
-        if (after !== '' && !isImportId(after)) throw invalid('cursor', 'must be the next_cursor of the page before.');
+        if (cursor !== undefined && !isImportId(after)) throw notACursor(cursor);
         const found = await imports.list({ slug, state, after, limit: limit + 1 });
         const { shown, nextCursor } = pageOf(found, limit, ({ id }) => cursors.at(id));
         return { imports: shown.map(presentImport), next_cursor: nextCursor };

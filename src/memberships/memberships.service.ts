@@ -148,5 +148,6 @@ function problemOf(refusal: Refusal): Problem {
   }
   if (refusal.refused === 'end_not_future')
     return invalid('expires_at', `must lie in the future; got ${momentText(refusal.end)}.`);
-  return invalid('ttl_seconds', `must end within the year 9999, so be at most ${Math.floor(refusal.latestMilliseconds / 1000)}.`);
+  const [most, wanted] = [Math.floor(refusal.latestMilliseconds / 1000), refusal.milliseconds / 1000];
+  return invalid('ttl_seconds', `must end within the year 9999, so be at most ${most}; got ${wanted}.`);
 }

@@ -1,3 +1,4 @@
+import { quoted } from '../http/quoted.ts';
 import { userIdPattern } from '../http/user-id.ts';
 import { parseMoment } from '../http/moment.ts';
 import type { Moment } from '../timeline/facts.ts';
@@ -18,7 +19,7 @@ export function userOf(body: unknown): string {
   if (typeof targetingKey !== 'string' || !userId.test(targetingKey))
     throw new EvaluationFailure(
       'INVALID_CONTEXT',
-      'context.targetingKey must be a user id: 1 to 128 visible ASCII characters, and not . or ..',
+      `context.targetingKey must be a user id: 1 to 128 visible ASCII characters, and not . or ..; got ${quoted(targetingKey)}`,
     );
   return targetingKey;
 }

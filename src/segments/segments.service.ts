@@ -227,7 +227,7 @@ export function segmentsService(
       const { slug, description, exclusiveGroup, buckets } = wanted;
       const salt = exclusiveGroup ?? wanted.salt ?? slug;
       if (wanted.salt !== undefined && wanted.salt !== salt)
-        throw invalid('salt', `is in an exclusive group the group's name, ${salt}; got ${wanted.salt}.`);
+        throw invalid('salt', `must be left out in an exclusive group, or be its name, ${salt}; got ${wanted.salt}.`);
       return changing((current, now) => {
         // Others may create it meanwhile, but not unseen: the version of the definitions would be another.
         if (livingOf(current, slug)) throw new Problem('segment_exists', `A segment ${slug} exists.`);

@@ -293,6 +293,7 @@ test('a TTL that ends after the year 9999 is refused', () => {
     assert.deepEqual(decide(told(created(0, 'A')), command(milliseconds), 20_000), {
       refused: 'end_too_late',
       latestMilliseconds: longest,
+      milliseconds,
     });
   }
 });

@@ -72,7 +72,7 @@ export type Refusal =
   | { readonly refused: 'end_not_after_start'; readonly start: Moment; readonly end: Moment }
   /** `slugs`: what is in the way, sorted. */
   | { readonly refused: 'group_conflict'; readonly slugs: readonly string[] }
-  | { readonly refused: 'end_too_late'; readonly latestMilliseconds: number };
+  | { readonly refused: 'end_too_late'; readonly latestMilliseconds: number; readonly milliseconds: number };
 
 /** One slug of a command: the stays that stop and start for it. */
 interface Step {
@@ -197,7 +197,8 @@ function refuse(facts: Facts, { add, remove, start, end }: Command, moment: Mome
   if (start !== null && end.kind === 'at' && end.moment <= start)
     return { refused: 'end_not_after_start', start, end: end.moment };
   const latest = lastMoment - (start ?? moment);
-  if (end.kind === 'ttl' && end.milliseconds > latest) return { refused: 'end_too_late', latestMilliseconds: latest };
+  if (end.kind === 'ttl' && end.milliseconds > latest)
+    return { refused: 'end_too_late', latestMilliseconds: latest, milliseconds: end.milliseconds };
   return slugs.length > 0 ? { refused: 'segment_not_found', slugs } : undefined;
 }
 

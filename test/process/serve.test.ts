@@ -299,7 +299,7 @@ test('keys are made, listed and revoked beside a running service', async () => {
   assert.match((await run('create', '--name', 'a b', '--scope', 'read')).printed, /1 to 128 visible characters/);
   assert.match(
     (await run('create', '--name', 'x', '--scope', 'root')).printed,
-    /--scope must be evaluate, read, write, admin; got root/,
+    /--scope must be one of evaluate, read, write, admin; got root/,
   );
 });
 
