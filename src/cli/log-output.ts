@@ -9,28 +9,33 @@ const pauseMs = 5;
  * is dropped, so that the service neither ends by it nor waits for it. Once lines can be written again it says how many were
  * dropped.
  */
-export function logOutput(fd = process.stdout.fd): { write(line: string): void } {
+export function logOutput(fd: number = process.stdout.fd): { write(line: string): void } {
   let dropped = 0;
   return {
     write(line) {
-      if (dropped > 0 && put(fd, lossLine(dropped))) dropped = 0;
-      if (!put(fd, line)) dropped++;
+      // Who did not take one line in time is not waited for by each of the next.
+      if (dropped > 0 && !put(fd, lossLine(dropped), 0)) {
+        dropped++;
+        return;
+      }
+      dropped = put(fd, line, patienceMs) ? 0 : 1;
     },
   };
 }
 
+/** On a line of its own, whatever was left of the last one. */
 const lossLine = (dropped: number) =>
-  `${JSON.stringify({ level: 40, time: Date.now(), msg: `${dropped} lines of the log could not be written` })}\n`;
+  `\n${JSON.stringify({ level: 40, time: Date.now(), msg: `${dropped} lines of the log could not be written` })}\n`;
 
 /** Whether it was written, to the end. */
-function put(fd: number, text: string): boolean {
+function put(fd: number, text: string, waitMs: number): boolean {
   let rest = Buffer.from(text);
-  for (const giveUpAt = performance.now() + patienceMs; ;) {
+  for (const giveUpAt = performance.now() + waitMs; ;) {
     try {
       rest = rest.subarray(writeSync(fd, rest));
       if (rest.length === 0) return true;
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN' || performance.now() > giveUpAt) return false;
+      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN' || performance.now() >= giveUpAt) return false;
       Atomics.wait(sleeper, 0, 0, pauseMs);
     }
   }

@@ -78,7 +78,7 @@ export function admission({ find, held, limits, trustsProxies }: AdmissionParts)
     keyOf(request: FastifyRequest, scope: Scope, takesApiKey = false): MaybePromise<Key> {
       const authorization = authorizationOf(request.raw, takesApiKey);
       const place = placeOf(request.raw);
-      const sha256 = proven.hashOf(authorization) ?? hashOf(authorization);
+      const sha256 = proven.hashOf(authorization) ?? hashOf(authorization, takesApiKey);
       const isProven = proven.has(authorization, place);
       const judge = (settle: Settle, key: Key | null) => {
         settle(key ? 'right' : 'failed');
@@ -160,9 +160,10 @@ function authorizationOf({ headers }: IncomingMessage, takesApiKey: boolean): st
   return takesApiKey && typeof apiKey === 'string' ? `Bearer ${apiKey}` : '';
 }
 
-function hashOf(authorization: string): string {
+function hashOf(authorization: string, takesApiKey: boolean): string {
   const [, presented] = /^Bearer +(\S+) *$/i.exec(authorization) ?? [];
-  if (!presented) throw new Problem('unauthorized', 'Send the header "Authorization: Bearer KEY".');
+  if (!presented)
+    throw new Problem('unauthorized', `Send the header "Authorization: Bearer KEY"${takesApiKey ? ' or "X-API-Key: KEY"' : ''}.`);
   return sha256Of(presented);
 }
 
