@@ -33,6 +33,8 @@ Settings come from the environment and from .env in the working folder: see the 
 Without DATABASE_URL a PostgreSQL of its own is run, with its data in DATA_DIR (./data).
 `;
 
+process.stderr.on('error', () => {}); // a terminal that is gone
+
 const print = (line: string) => void process.stdout.write(`${line}\n`);
 const log = (line: string) => void process.stderr.write(`${line}\n`);
 

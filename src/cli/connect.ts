@@ -37,8 +37,11 @@ export async function connect(
     onIdleError: (error) => log(`a connection to the database broke: ${error.message}`),
   });
   const close = async () => {
-    await database.close();
-    await embedded?.release();
+    try {
+      await database.close();
+    } finally {
+      await embedded?.release();
+    }
   };
   try {
     await waitForAnswer(database, config.DATABASE_WAIT_SECONDS, log, signal);

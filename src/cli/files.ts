@@ -75,7 +75,7 @@ export async function importFile(
       throw error;
     }
   };
-  const ignoreSignals = onStopSignals(stop, () => process.exit(130));
+  const ignoreSignals = onStopSignals(stop, () => process.exit(130), ['SIGINT', 'SIGTERM']); // with its terminal it ends, and the import goes on
   try {
     const sent = await again(sendOnce, sending.signal, () => (stopping.signal.aborted ? lastTries : tries));
     ({ id } = sent);

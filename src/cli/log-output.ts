@@ -1,7 +1,8 @@
 import { writeSync } from 'node:fs';
 
-/** How long a line waits for a reader that is slow. */
+/** How long a line waits for a reader that is slow, once in a while: nothing else is done meanwhile. */
 const patienceMs = 100;
+const whileMs = 5_000;
 const pauseMs = 5;
 
 /**
@@ -11,6 +12,7 @@ const pauseMs = 5;
  */
 export function logOutput(fd: number = process.stdout.fd): { write(line: string): void } {
   let dropped = 0;
+  let waitedAt = -Infinity;
   return {
     write(line) {
       // Who did not take one line in time is not waited for by each of the next.
@@ -18,7 +20,9 @@ export function logOutput(fd: number = process.stdout.fd): { write(line: string)
         dropped++;
         return;
       }
-      dropped = put(fd, line, patienceMs) ? 0 : 1;
+      const startedAt = performance.now();
+      dropped = put(fd, line, startedAt - waitedAt < whileMs ? 0 : patienceMs) ? 0 : 1;
+      if (performance.now() - startedAt >= pauseMs) waitedAt = startedAt;
     },
   };
 }

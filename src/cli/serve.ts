@@ -34,10 +34,9 @@ export async function serve(): Promise<void> {
   const told = new AbortController();
   const running: Running = {};
   let starting = Promise.resolve();
-  const close = async () => {
-    await running.app?.close();
-    await running.connected?.close();
-  };
+  let closing: Promise<void> | undefined;
+  const close = () => (closing ??= closeAll(running));
+  let hasFailed = false;
   const stopping = closeWithGrace(
     {
       delay: stopMs,
@@ -54,25 +53,37 @@ export async function serve(): Promise<void> {
       await close();
     },
   );
+  const cut = (signal: string) => {
+    logger.warn(`${signal} again: what is under way is cut`);
+    running.app?.server.closeAllConnections();
+  };
   const ignoreSignals = onStopSignals(
     (signal) => {
+      if (hasFailed) return; // what had been opened is being closed
+      if (told.signal.aborted) return cut(signal);
       logger.info(`stopping (${signal})`);
       stopping.close();
     },
-    (signal) => {
-      logger.warn(`${signal} again: what is under way is cut`);
-      running.app?.server.closeAllConnections();
-    },
+    (signal) => cut(signal),
   );
   try {
     starting = start(running, config, tls, logger, told.signal);
     await starting;
   } catch (error) {
     if (told.signal.aborted) return; // the stop goes on
+    hasFailed = true;
     stopping.uninstall();
+    await close().catch((failure: unknown) => logger.error({ err: failure }, 'not all was closed'));
     ignoreSignals();
-    await close();
     throw error;
+  }
+}
+
+async function closeAll({ app, connected }: Running): Promise<void> {
+  try {
+    await app?.close();
+  } finally {
+    await connected?.close();
   }
 }
 

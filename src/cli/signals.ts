@@ -8,7 +8,11 @@ const sameMs = 1_000;
  * Calls `first` when the process is told to stop, and `again` when it is told so once more, however often. Until the function
  * that comes back is called no signal ends the process by itself.
  */
-export function onStopSignals(first: (signal: StopSignal) => void, again: (signal: StopSignal) => void): () => void {
+export function onStopSignals(
+  first: (signal: StopSignal) => void,
+  again: (signal: StopSignal) => void,
+  signals: readonly StopSignal[] = stopSignals,
+): () => void {
   let toldAt: number | undefined;
   const hear = (signal: StopSignal) => {
     const now = performance.now();
@@ -18,8 +22,8 @@ export function onStopSignals(first: (signal: StopSignal) => void, again: (signa
     if (isFirst) first(signal);
     else again(signal);
   };
-  for (const signal of stopSignals) process.on(signal, hear);
+  for (const signal of signals) process.on(signal, hear);
   return () => {
-    for (const signal of stopSignals) process.off(signal, hear);
+    for (const signal of signals) process.off(signal, hear);
   };
 }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { type AddressInfo, connect } from 'node:net';
 import { after, test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
+import { gzipSync } from 'node:zlib';
 import pino from 'pino';
 import { startApp } from '../../test/support/app.ts';
 import { openAgain } from '../../test/support/database.ts';
@@ -27,7 +28,10 @@ test('a client that goes away in the middle is no failure of ours or of the data
 
   const head = (method: string, path: string, type: string, key: string) =>
     `${method} ${path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${key}\r\nContent-Type: ${type}\r\nContent-Length: 100\r\n\r\n`;
+  const file = gzipSync(Array.from({ length: 200_000 }, (_, i) => `${i * 7_919}`).join('\n'));
+  const packed = head('POST', '/v1/segments/A/imports?operation=add', 'text/plain\r\nContent-Encoding: gzip', keys.write);
   const halves = [
+    Buffer.concat([Buffer.from(packed.replace(/Length: \d+/, `Length: ${file.length}`)), file]), // whole, but for the wait for its answer
     `${head('POST', '/v1/segments', 'application/json', keys.write)}{"slug":`,
     `${head('POST', '/v1/segments/A/imports?operation=add', 'text/plain', keys.write)}1\n2\n`,
     `${head('POST', '/v1/segments', 'application/json', 'unknown')}{"slug":`,

@@ -61,10 +61,10 @@ export async function* bytesOf(request: FastifyRequest, stallMs: number): AsyncG
   } catch (error) {
     if (error instanceof Error && 'code' in error && String(error.code).startsWith('Z_'))
       throw new Problem('invalid_request', 'The body is no gzip, or is cut short.', { cause: error });
-    if (!request.raw.complete) throw new BrokenOff(error);
-    throw error;
+    throw new BrokenOff(error); // also of a file that is there to its last byte, but not read to it: its sender has gone
   } finally {
     clearTimeout(watchdog);
+    if (bytes !== body) bytes.destroy();
     if (!body.readableEnded && !body.destroyed) {
       body.unpipe();
       body.resume();
@@ -81,5 +81,6 @@ function unpacked(body: Readable): Readable {
     if (!body.readableEnded) gunzip.destroy(error ?? new Error('the sender has gone'));
   };
   body.once('error', breakOff).once('close', breakOff);
+  gunzip.on('error', () => {}); // who reads hears of it, and where nobody reads any more it is nobody's
   return body.pipe(gunzip);
 }

@@ -5,6 +5,7 @@ import { after, before, test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
 import { connect as connectTls } from 'node:tls';
 import { promisify } from 'node:util';
+import { gzipSync } from 'node:zlib';
 import pino from 'pino';
 import { startApp, type TestApp } from '../../test/support/app.ts';
 import { selfSigned } from '../../test/support/certificate.ts';
@@ -116,6 +117,28 @@ for (const [what, headers, bytes] of [
     const [first, second] = received.matchAll(/HTTP\/1\.1 (\d+)/g);
     assert.deepEqual([first![1], second![1]], [what === 'no gzip' ? '400' : '413', '200']);
   });
+
+test('whose packed file is refused on the way may hang up, or send no more, and nobody else hears of it', async () => {
+  const one = await startApp({ database: await cloneDatabase(), imports: { isRunner: false, maxBytes: 100_000 }, stallMs });
+  await one.app.listen({ host: '127.0.0.1', port: 0 });
+  await one.call('POST', '/v1/segments', { slug: 'A' });
+  const file = gzipSync('1234567\n'.repeat(100_000)).subarray(0, 700);
+  const head = `Host: x\r\nAuthorization: Bearer ${one.keys.write}\r\nContent-Type: text/plain\r\nContent-Encoding: gzip`;
+  for (const hangsUp of [true, false]) {
+    const socket = connect({ host: '127.0.0.1', port: portOf(one) });
+    after(() => socket.destroy());
+    let received = '';
+    socket.setEncoding('latin1').on('data', (part: string) => (received += part));
+    socket.write(`POST /v1/segments/A/imports?operation=add HTTP/1.1\r\n${head}\r\nContent-Length: 5000\r\n\r\n`);
+    socket.write(file);
+    await until(() => received.includes('HTTP/1.1 413'), 'the refusal');
+    if (hangsUp) socket.destroy();
+    else await once(socket, 'close'); // it is not waited for without end
+  }
+  assert.equal((await one.call('GET', '/v1/segments')).status, 200);
+  const connections = promisify(one.app.server.getConnections.bind(one.app.server));
+  await until(async () => (await connections()) === 0, 'both to be gone');
+});
 
 test('of a file that was cut nothing was applied', async () => {
   await until(async () => {
