@@ -84,11 +84,12 @@ export async function importFile(
     return await concluded(server, told, file, log);
   } catch (error) {
     show.end();
-    if (id === undefined && mayHaveIt && error instanceof Unreachable)
+    const isUnknown = id === undefined && mayHaveIt;
+    if (isUnknown && error instanceof Unreachable)
       throw new CommandError(`${error.message} It may have the whole file; then it applies it (GET /v1/imports tells).`, {
         cause: error,
       });
-    if (!stopping.signal.aborted || (id === undefined && mayHaveIt)) throw error;
+    if (!stopping.signal.aborted || isUnknown) throw error;
     if (id === undefined) log('cancelled: nothing was applied');
     else {
       const told = await cancelled(server, id);

@@ -36,7 +36,6 @@ export async function serve(): Promise<void> {
   let starting = Promise.resolve();
   let closing: Promise<void> | undefined;
   const close = () => (closing ??= closeAll(running));
-  let hasFailed = false;
   const stopping = closeWithGrace(
     {
       delay: stopMs,
@@ -57,21 +56,17 @@ export async function serve(): Promise<void> {
     logger.warn(`${signal} again: what is under way is cut`);
     running.app?.server.closeAllConnections();
   };
-  const ignoreSignals = onStopSignals(
-    (signal) => {
-      if (hasFailed) return; // what had been opened is being closed
-      if (told.signal.aborted) return cut(signal);
-      logger.info(`stopping (${signal})`);
-      stopping.close();
-    },
-    (signal) => cut(signal),
-  );
+  const ignoreSignals = onStopSignals((signal) => {
+    if (told.signal.aborted) return cut(signal); // a failure began the stop
+    if (closing) return; // so did a start that failed, and there is nothing to cut
+    logger.info(`stopping (${signal})`);
+    stopping.close();
+  }, cut);
   try {
     starting = start(running, config, tls, logger, told.signal);
     await starting;
   } catch (error) {
     if (told.signal.aborted) return; // the stop goes on
-    hasFailed = true;
     stopping.uninstall();
     await close().catch((failure: unknown) => logger.error({ err: failure }, 'not all was closed'));
     ignoreSignals();

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { type IncomingMessage, request } from 'node:http';
+import { type ClientRequest, type IncomingMessage, request } from 'node:http';
 import { request as requestTls } from 'node:https';
 import { type AddressInfo, connect, type Socket } from 'node:net';
 import { after, test, type TestContext } from 'node:test';
@@ -8,23 +8,17 @@ import { connect as connectTls } from 'node:tls';
 import { startApp, type TestApp } from '../../test/support/app.ts';
 import { selfSigned } from '../../test/support/certificate.ts';
 import type { TestDatabase } from '../../test/support/database.ts';
+import { holdUp } from '../../test/support/locks.ts';
 import { until } from '../../test/support/service.ts';
 
 const certificate = selfSigned();
-const half = 'GET /livez HTTP/1.1\r\n';
+const half = 'GET /healthz HTTP/1.1\r\n';
 const whole = `${half}Host: x\r\n\r\n`;
 
-/** The definitions are locked; whoever asks for them waits. */
-async function holdUp(t: TestContext, database: TestDatabase) {
-  const holder = await database.connect();
-  t.after(() => holder.end());
-  await holder.query('begin; lock table definitions in access exclusive mode');
-  const waiting = `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;
-  return {
-    untilOneWaits: () =>
-      until(async () => (await database.pool.query(waiting)).rowCount === 1, 'a request to wait for the database'),
-    release: () => holder.query('commit'),
-  };
+/** A request waits for the definitions, until they are let go. */
+async function holdUpOne(t: TestContext, database: TestDatabase) {
+  const { waiting, release } = await holdUp(t, database, 'definitions');
+  return { untilOneWaits: () => until(async () => (await waiting()) === 1, 'a request to wait for the database'), release };
 }
 
 async function start(isTls: boolean, options: Parameters<typeof startApp>[0] = {}) {
@@ -37,13 +31,12 @@ const addressOf = ({ app }: TestApp) => ({ host: '127.0.0.1', port: (app.server.
 
 /** A connection on which this was sent, and read by the service. */
 async function connection(started: TestApp, isTls: boolean, text: string): Promise<Socket> {
-  const { server } = started.app;
-  const accepted = once(server, isTls ? 'secureConnection' : 'connection') as Promise<[Socket]>;
+  const accepting = accepted(started, isTls);
   const to = addressOf(started);
   const socket = isTls ? connectTls({ ...to, rejectUnauthorized: false }) : connect(to);
   after(() => socket.destroy());
   socket.on('error', () => {}).resume();
-  const [other] = await accepted;
+  const other = await accepting;
   if (text) socket.write(text);
   await until(() => other.bytesRead >= text.length, 'it to be read');
   return socket;
@@ -55,27 +48,33 @@ async function untilStopped(stop: Promise<unknown>) {
   await until(() => isOver, 'the stop', 5_000);
 }
 
-/** The status of a read, which is to be the last one on its connection; or that it was cut. */
-function ask(started: TestApp, isTls: boolean, path: string): Promise<number | 'cut'> {
-  const headers = { authorization: `Bearer ${started.keys.read}` };
-  const options = { ...addressOf(started), path, headers, agent: false };
-  const asked = isTls ? requestTls({ ...options, rejectUnauthorized: false }) : request(options);
-  asked.end();
-  return once(asked, 'response').then(
+/** A request on a connection of its own; with a body it is a POST of JSON. */
+function send(started: TestApp, isTls: boolean, path: string, body?: string): ClientRequest {
+  const type = body === undefined ? {} : { 'content-type': 'application/json' };
+  const headers = { authorization: `Bearer ${started.keys.read}`, ...type };
+  const method = body === undefined ? 'GET' : 'POST';
+  const options = { ...addressOf(started), path, method, headers, agent: false };
+  return (isTls ? requestTls({ ...options, rejectUnauthorized: false }) : request(options)).end(body);
+}
+
+/** The status of a read, or that it was cut. */
+const ask = (started: TestApp, isTls: boolean, path: string): Promise<number | 'cut'> =>
+  once(send(started, isTls, path), 'response').then(
     ([{ statusCode }]) => statusCode as number,
     () => 'cut' as const,
   );
-}
 
-/** A request with a body, and the other side of its connection. */
-async function connectedRequest(started: TestApp, isTls: boolean, path: string, body: string) {
-  const accepted = once(started.app.server, isTls ? 'secureConnection' : 'connection') as Promise<[Socket]>;
-  const headers = { authorization: `Bearer ${started.keys.read}`, 'content-type': 'application/json' };
-  const options = { ...addressOf(started), path, method: 'POST', headers, agent: false };
-  const asked = isTls ? requestTls({ ...options, rejectUnauthorized: false }) : request(options);
-  asked.end(body);
-  const [other] = await accepted;
-  return { request: asked, other };
+/** The other side of the next connection. */
+const accepted = async ({ app }: TestApp, isTls: boolean): Promise<Socket> =>
+  ((await once(app.server, isTls ? 'secureConnection' : 'connection')) as [Socket])[0];
+
+/** A connection of which all is noted that comes. */
+function listener(started: TestApp) {
+  const socket = connect(addressOf(started));
+  after(() => socket.destroy());
+  let received = '';
+  socket.setEncoding('latin1').on('data', (part: string) => (received += part));
+  return { socket, received: () => received };
 }
 
 for (const isTls of [false, true]) {
@@ -98,7 +97,7 @@ for (const isTls of [false, true]) {
       const started = await start(isTls);
       assert.equal(await ask(started, isTls, path), 200);
       const idle = await connection(started, isTls, half);
-      const { untilOneWaits, release } = await holdUp(t, started.database);
+      const { untilOneWaits, release } = await holdUpOne(t, started.database);
       const answer = ask(started, isTls, path);
       await untilOneWaits();
       const stop = started.app.close();
@@ -116,9 +115,11 @@ for (const isTls of [false, true]) {
       assert.equal((await started.call('POST', '/v1/segments', { slug, percent: 100 })).status, 201);
     }
     const user_ids = Array.from({ length: 1_000 }, (_, i) => `${i}`);
-    const asked = await connectedRequest(started, isTls, '/v1/lookup', JSON.stringify({ user_ids }));
-    const [answer] = (await once(asked.request, 'response')) as [IncomingMessage];
-    await until(() => asked.other.writableLength > 0, 'the answer to wait to be taken');
+    const accepting = accepted(started, isTls);
+    const asked = send(started, isTls, '/v1/lookup', JSON.stringify({ user_ids }));
+    const other = await accepting;
+    const [answer] = (await once(asked, 'response')) as [IncomingMessage];
+    await until(() => other.writableLength > 0, 'the answer to wait to be taken');
     const stop = started.app.close();
     await until(() => !started.app.server.listening, 'the stop to begin');
     const { users } = JSON.parse((await answer.toArray()).join('')) as { users: unknown[] };
@@ -128,7 +129,7 @@ for (const isTls of [false, true]) {
 
   test(`a stop waits no longer than its grace for what is being answered, ${by}`, async (t) => {
     const started = await start(isTls, { graceMs: 100 });
-    const { untilOneWaits, release } = await holdUp(t, started.database);
+    const { untilOneWaits, release } = await holdUpOne(t, started.database);
     const answer = ask(started, isTls, '/v1/segments');
     await untilOneWaits();
     const stop = started.app.close();
@@ -140,7 +141,7 @@ for (const isTls of [false, true]) {
 
 test('what was answered last on a connection before it is closed by a stop says so', async (t) => {
   const started = await start(false);
-  const { untilOneWaits, release } = await holdUp(t, started.database);
+  const { untilOneWaits, release } = await holdUpOne(t, started.database);
   const headers = { authorization: `Bearer ${started.keys.read}`, connection: 'keep-alive' };
   const asked = fetch(`http://127.0.0.1:${addressOf(started).port}/v1/segments`, { headers });
   await untilOneWaits();
@@ -154,35 +155,29 @@ test('what was answered last on a connection before it is closed by a stop says 
 
 test('what follows a preflight on the same connection is waited for by a stop', async (t) => {
   const started = await start(false, { corsOrigins: ['https://a.example.org'] });
-  const socket = connect(addressOf(started));
-  after(() => socket.destroy());
-  let received = '';
-  socket.setEncoding('latin1').on('data', (part: string) => (received += part));
+  const { socket, received } = listener(started);
   const preflight = 'Origin: https://a.example.org\r\nAccess-Control-Request-Method: GET';
   socket.write(`OPTIONS /v1/segments HTTP/1.1\r\nHost: x\r\n${preflight}\r\n\r\n`);
-  await until(() => received.includes('HTTP/1.1 204'), 'the preflight to be answered');
+  await until(() => received().includes('HTTP/1.1 204'), 'the preflight to be answered');
   const idle = await connection(started, false, half);
-  const { untilOneWaits, release } = await holdUp(t, started.database);
+  const { untilOneWaits, release } = await holdUpOne(t, started.database);
   socket.write(`GET /v1/segments HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${started.keys.read}\r\n\r\n`);
   await untilOneWaits();
   const stop = started.app.close();
   await until(() => idle.closed, 'the idle one to be cut');
   await release();
-  await until(() => received.includes('HTTP/1.1 200'), 'the answer');
+  await until(() => received().includes('HTTP/1.1 200'), 'the answer');
   await untilStopped(stop);
 });
 
 test('a file that was refused on the way is counted, and holds up no stop', async () => {
   const started = await start(false, { imports: { isRunner: false, maxBytes: 1_000 } });
   await started.call('POST', '/v1/segments', { slug: 'A' });
-  const socket = connect(addressOf(started));
-  after(() => socket.destroy());
-  let received = '';
-  socket.setEncoding('latin1').on('data', (part: string) => (received += part));
+  const { socket, received } = listener(started);
   const head = `Host: x\r\nAuthorization: Bearer ${started.keys.write}\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked`;
   socket.write(`POST /v1/segments/A/imports?operation=add HTTP/1.1\r\n${head}\r\n\r\n`);
   socket.write(`2000\r\n${'1234567\n'.repeat(1_024)}\r\n`);
-  await until(() => received.includes('HTTP/1.1 413'), 'the refusal');
+  await until(() => received().includes('HTTP/1.1 413'), 'the refusal');
   const figure = /segmentd_http_request_duration_seconds_count\{[^}]*imports[^}]*status="413"[^}]*\} 1/;
   await until(async () => figure.test((await started.as('read')('GET', '/metrics')).text), 'it to be counted');
   await untilStopped(started.app.close());
@@ -190,20 +185,18 @@ test('a file that was refused on the way is counted, and holds up no stop', asyn
 
 test('a request that comes while the process stops is refused as a problem, and the one under way is answered', async (t) => {
   const started = await start(false);
-  const socket = connect(addressOf(started));
-  let received = '';
-  socket.setEncoding('utf8').on('data', (part: string) => (received += part));
+  const { socket, received } = listener(started);
   const ended = once(socket, 'close');
   const request = `GET /v1/segments HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${started.keys.read}\r\n\r\n`;
 
-  const { untilOneWaits, release } = await holdUp(t, started.database);
+  const { untilOneWaits, release } = await holdUpOne(t, started.database);
   socket.write(request);
   await untilOneWaits();
   const closed = started.app.close();
   socket.write(request);
   await release();
   await Promise.all([ended, closed]);
-  const [first, second] = [...received.matchAll(/HTTP\/1\.1 (\d+)/g)].map(([, status]) => status);
+  const [first, second] = [...received().matchAll(/HTTP\/1\.1 (\d+)/g)].map(([, status]) => status);
   assert.equal(first, '200');
-  assert.ok(second === undefined || (second === '503' && received.includes('"code":"overloaded"')), received);
+  assert.ok(second === undefined || (second === '503' && received().includes('"code":"overloaded"')), received());
 });

@@ -2,27 +2,15 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { request } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
-import { test, type TestContext } from 'node:test';
+import { test } from 'node:test';
 import { setImmediate as nextTick } from 'node:timers/promises';
 import { type Answer, startApp } from '../../test/support/app.ts';
-import { cloneDatabase, type TestDatabase } from '../../test/support/database.ts';
+import { cloneDatabase } from '../../test/support/database.ts';
+import { holdUp } from '../../test/support/locks.ts';
 import { until } from '../../test/support/service.ts';
 
 /** On a busy machine a test may take longer than a wait for the database otherwise may. */
 const patientDatabase = () => cloneDatabase({ limits: { statementMs: 60_000, lockMs: 60_000, idleInTransactionMs: 60_000 } });
-
-/** Whoever reads or writes memberships waits until it is let go, at the latest when the test is over. */
-async function holdUp(t: TestContext, database: TestDatabase) {
-  const { pool } = database;
-  const holder = await database.connect();
-  t.after(() => holder.end());
-  await holder.query('begin; lock table memberships in access exclusive mode');
-  const waiting = `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;
-  return {
-    waiting: async () => (await pool.query(waiting)).rowCount!,
-    release: () => holder.query('commit'),
-  };
-}
 
 const figure = ({ text }: Answer, name: string) => Number(new RegExp(`^${name} (\\d+)$`, 'm').exec(text)![1]);
 const isRefused = ({ status, body, headers }: Answer) => {
@@ -33,7 +21,7 @@ const isRefused = ({ status, body, headers }: Answer) => {
 test('above the number of requests that it works on at a time the process refuses at once, and goes on by itself', async (t) => {
   const { as, call, database } = await startApp({ database: await patientDatabase(), load: { maxRequests: 2 } });
   await call('POST', '/v1/segments', { slug: 'A' });
-  const { waiting, release } = await holdUp(t, database);
+  const { waiting, release } = await holdUp(t, database, 'memberships');
   const exact = '/v1/users/1/segments?last_revision=true';
   const first = [call('GET', exact), call('PATCH', '/v1/users/2/segments', { add: ['A'] })];
   await until(async () => (await waiting()) > 0, 'the first ones to wait for the database');
@@ -84,7 +72,7 @@ test('what memory holds is answered still, what has to be waited for is not', as
   await until(isLoaded, 'memory to be loaded');
   await get('/v1/users/1/segments'); // only a key that came before is let in past the framework
 
-  const { waiting, release } = await holdUp(t, database);
+  const { waiting, release } = await holdUp(t, database, 'memberships');
   const first = get('/v1/users/1/segments?last_revision=true');
   await until(async () => (await waiting()) > 0, 'the first one to wait for the database');
   assert.deepEqual((await get('/v1/users/1/segments')).body.segments, ['A']);
@@ -110,7 +98,7 @@ test('who breaks off a body, or goes away before the answer, keeps nobody else o
   half.destroy();
   await until(async () => (await underWay()) === 0, 'it to be forgotten');
 
-  const { waiting, release } = await holdUp(t, database);
+  const { waiting, release } = await holdUp(t, database, 'memberships');
   const gone = connect(port).on('error', () => {});
   gone.write(`${head(13)}{"add":["A"]}`);
   await until(async () => (await waiting()) > 0, 'the request to wait for the database');

@@ -25,6 +25,13 @@ const fileOf = async (name: string, text: string) => {
   return path;
 };
 
+const ids = (prefix: string, count: number) => Array.from({ length: count }, (_, i) => `${prefix}-${i}`).join('\n');
+
+/** The import that was made last. */
+const newest = async () =>
+  (await pool.query<{ state: string; applied: number }>(`select state, applied from imports order by import_id desc limit 1`))
+    .rows[0]!;
+
 test('a file goes in from the command line, with what was rejected beside it, and comes out again', async () => {
   const file = await fileOf('ids.csv', 'user_id\nb\na\nnot one\nb\n');
   const { code, output } = await run('import', 'A', file, '--operation', 'add', '--ttl', '2d');
@@ -74,12 +81,8 @@ test('what is wrong is told in one line, with exit code 1', async () => {
 });
 
 test('Ctrl-C cancels the import, and what was applied stays', async () => {
-  const lines = Array.from({ length: 300_000 }, (_, i) => `many-${i}`);
-  const file = await fileOf('many.csv', lines.join('\n'));
+  const file = await fileOf('many.csv', ids('many', 300_000));
   const command = runByNpm(['import', 'A', file], environment); // which passes on what the terminal told both
-  const newest = async () =>
-    (await pool.query<{ state: string; applied: number }>(`select state, applied from imports order by import_id desc limit 1`))
-      .rows[0]!;
   await until(
     async () => (await newest()).state === 'running' && (await newest()).applied > 0,
     'the import to be applied',
@@ -121,7 +124,7 @@ async function withheldAnswers(t: TestContext) {
   return {
     url: `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`,
     sent: () => sent,
-    withheld: () => withheld.length,
+    untilOneIsWithheld: () => until(() => withheld.length === 1, 'the answer to be withheld', 30_000),
     /** For good. */
     breakOff() {
       proxy.close();
@@ -134,11 +137,16 @@ async function withheldAnswers(t: TestContext) {
   };
 }
 
-test('Ctrl-C while the answer to a whole file is waited for cancels what the service made of it', async (t) => {
-  const file = await fileOf('answered-late.csv', Array.from({ length: 300_000 }, (_, i) => `late-${i}`).join('\n'));
-  const way = await withheldAnswers(t);
+/** An import by such a way. */
+async function startImport(t: TestContext, name: string, text: string) {
+  const [file, way] = [await fileOf(name, text), await withheldAnswers(t)];
   const command = runMain(['import', 'A', file], { ...environment, SEGMENTD_URL: way.url });
-  await until(() => way.withheld() === 1, 'the answer to be withheld', 30_000);
+  return { file, way, command };
+}
+
+test('Ctrl-C while the answer to a whole file is waited for cancels what the service made of it', async (t) => {
+  const { way, command } = await startImport(t, 'answered-late.csv', ids('late', 300_000));
+  await way.untilOneIsWithheld();
   command.process.kill('SIGINT');
   await until(() => command.output().includes('waiting for what the service made of the file'), 'the command to say so');
   way.letThrough();
@@ -148,13 +156,9 @@ test('Ctrl-C while the answer to a whole file is waited for cancels what the ser
 });
 
 test('Ctrl-C after the import was done, which was not told yet, tells that it is done', async (t) => {
-  const file = await fileOf('done-before.csv', 'done-1\nnot one\n');
-  const way = await withheldAnswers(t);
-  const command = runMain(['import', 'A', file], { ...environment, SEGMENTD_URL: way.url });
-  await until(() => way.withheld() === 1, 'the answer to be withheld', 30_000);
-  const newest = `select state from imports order by import_id desc limit 1`;
-  const isDone = async () => (await pool.query<{ state: string }>(newest)).rows[0]!.state === 'done';
-  await until(isDone, 'the import to be done');
+  const { file, way, command } = await startImport(t, 'done-before.csv', 'done-1\nnot one\n');
+  await way.untilOneIsWithheld();
+  await until(async () => (await newest()).state === 'done', 'the import to be done');
   command.process.kill('SIGINT');
   await until(() => command.output().includes('waiting for'), 'the command to say so');
   way.letThrough();
@@ -164,10 +168,8 @@ test('Ctrl-C after the import was done, which was not told yet, tells that it is
 });
 
 test('where the service is gone when it is to be cancelled, that is said in one line', async (t) => {
-  const file = await fileOf('uncancelled.csv', Array.from({ length: 300_000 }, (_, i) => `kept-${i}`).join('\n'));
-  const way = await withheldAnswers(t);
-  const command = runMain(['import', 'A', file], { ...environment, SEGMENTD_URL: way.url });
-  await until(() => way.withheld() === 1, 'the answer to be withheld', 30_000);
+  const { way, command } = await startImport(t, 'uncancelled.csv', ids('kept', 300_000));
+  await way.untilOneIsWithheld();
   way.letThrough();
   await until(() => command.output().includes('applying'), 'it to be applied');
   way.breakOff();
@@ -177,10 +179,8 @@ test('where the service is gone when it is to be cancelled, that is said in one 
 });
 
 test('where the answer to a whole file never comes, that is said, also after Ctrl-C', async (t) => {
-  const file = await fileOf('never-answered.csv', 'never-1\n');
-  const way = await withheldAnswers(t);
-  const command = runMain(['import', 'A', file], { ...environment, SEGMENTD_URL: way.url });
-  await until(() => way.withheld() === 1, 'the answer to be withheld', 30_000);
+  const { way, command } = await startImport(t, 'never-answered.csv', 'never-1\n');
+  await way.untilOneIsWithheld();
   command.process.kill('SIGINT');
   await until(() => command.output().includes('waiting for'), 'the command to say so');
   way.breakOff();
@@ -189,16 +189,12 @@ test('where the answer to a whole file never comes, that is said, also after Ctr
 });
 
 test('Ctrl-C in the middle of a file leaves nothing of it', async (t) => {
-  const file = await fileOf('cut-short.csv', Array.from({ length: 4_000_000 }, (_, i) => `short-${i}`).join('\n'));
-  const way = await withheldAnswers(t);
-  const command = runMain(['import', 'A', file], { ...environment, SEGMENTD_URL: way.url });
+  const { way, command } = await startImport(t, 'cut-short.csv', ids('short', 4_000_000));
   await until(() => way.sent() > 100_000, 'the file to be on its way', 30_000);
   command.process.kill('SIGINT');
   assert.equal(await command.exited, 130, command.output());
   assert.match(command.output(), /cancelled: nothing was applied/);
-  const newest = `select state from imports order by import_id desc limit 1`;
-  const isGivenUp = async () => (await pool.query<{ state: string }>(newest)).rows[0]!.state === 'failed';
-  await until(isGivenUp, 'the import to be given up');
+  await until(async () => (await newest()).state === 'failed', 'the import to be given up');
   const { rowCount } = await pool.query(`select from memberships where user_id like 'short-%' limit 1`);
   assert.equal(rowCount, 0);
 });

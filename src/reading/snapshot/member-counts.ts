@@ -40,8 +40,8 @@ export class MemberCounts {
     if (moment <= this.#now) return this.#add(segmentId, by);
     const hour = Math.floor(moment / hourMs);
     if (hour * hourMs <= this.#now) return this.#put(segmentId, moment, by);
-    const segments = valueAt(this.#later, hour, newMap<number, Map<number, number>>);
-    const changes = valueAt(segments, segmentId, newMap<number, number>);
+    const segments = mapAt(this.#later, hour);
+    const changes = mapAt(segments, segmentId);
     addAt(changes, moment - hour * hourMs, by);
     if (changes.size === 0) segments.delete(segmentId);
     if (segments.size === 0) this.#later.delete(hour);
@@ -52,7 +52,7 @@ export class MemberCounts {
   /** At a moment of an hour that has begun. */
   #put(segmentId: number, moment: Moment, by: number): void {
     const second = Math.floor(moment / 1000);
-    const changes = valueAt(this.#soon, second, newMap<number, number>);
+    const changes = mapAt(this.#soon, second);
     addAt(changes, segmentId * 1000 + (moment - second * 1000), by);
     if (changes.size === 0) return this.#drop(second);
     if (second * 1000 <= this.#now) this.#begun.add(second);
@@ -115,12 +115,10 @@ export class MemberCounts {
 
 const hourMs = 3_600_000;
 
-const newMap = <K, V>() => new Map<K, V>();
-
-function valueAt<V>(map: Map<number, V>, key: number, make: () => V): V {
-  let value = map.get(key);
-  if (value === undefined) map.set(key, (value = make()));
-  return value;
+function mapAt<V>(maps: Map<number, Map<number, V>>, key: number): Map<number, V> {
+  let map = maps.get(key);
+  if (!map) maps.set(key, (map = new Map()));
+  return map;
 }
 
 /** What comes to nothing is left out. */
