@@ -163,7 +163,9 @@ for (const { reading, skip } of readers) {
 
     test('looks up a thousand users, and refuses none, more, and ids that are none', async () => {
       const user_ids = Array.from({ length: 1000 }, (_, i) => `t${i % 900}`);
-      assert.equal((await call('POST', '/v1/lookup', { user_ids })).body.users.length, 1000);
+      const found = await call('POST', '/v1/lookup', { user_ids });
+      assert.equal(found.status, 200, found.text);
+      assert.equal(found.body.users.length, 1000);
       for (const [wrong, path] of [
         [{ user_ids: [] }, 'user_ids'],
         [{ user_ids: [...user_ids, 'one more'] }, 'user_ids'],
