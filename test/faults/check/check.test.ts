@@ -5,10 +5,11 @@ import type { DefinitionsChange, UserChange } from '../audit.ts';
 import type { ChangeRecord, Outcome, ReadRecord, SegmentRecord } from '../log.ts';
 import { explainDefinitions } from './definitions.ts';
 import { checkExactReads, exactReadOf } from './exact-reads.ts';
+import { makerOf, settle } from './explanations.ts';
 import { checkNearbyReads } from './nearby-reads.ts';
 import { checkPast } from './past.ts';
 import { Acknowledgements, DefinitionsTimeline, UserTimeline } from './timeline.ts';
-import { explainChanges } from './writes.ts';
+import { explainChanges, type KnownJob } from './writes.ts';
 
 const start = Date.UTC(2026, 0, 1);
 const at = (ms: number) => start + ms;
@@ -242,4 +243,45 @@ test("a percentage that stood already is nobody's change, whoever set it, and wh
   const own = raised(10, 'me');
   assert.deepEqual(foundOf([made, own], [percent(own, 10)]), []);
   assert.deepEqual(foundOf([made, own], [percent(own, 20)]), ['change', 'unasked'], 'not what was asked for');
+});
+
+test('whom two replaces at the same time both lack is counted to the one that says so', () => {
+  const replacing = (id: string, removed: number): KnownJob => ({
+    id,
+    key: id,
+    segmentId: 1,
+    operation: 'replace',
+    endsAt: Infinity,
+    replaceInGroup: false,
+    createdBy: 'me',
+    createdAt: at(1_500),
+    finishedAt: at(3_000),
+    state: 'done',
+    error: null,
+    received: 1,
+    applied: 0,
+    unchanged: 1,
+    rejected: 0,
+    removed,
+    users: new Set(['another']),
+    doneAt: at(3_000),
+    rows: makerOf(0, false),
+    leavers: makerOf(removed, false),
+  });
+  const left = { ...gone(stayOf(1, 1_000), 2_000), endedCause: 'import' as const };
+  const put = change(1_000, [stayOf(1, 1_000)]);
+  const user = timelines([put, { ...change(2_000, [], [stayOf(1, 1_000)]), past: [left] }]);
+  const record: ChangeRecord = {
+    ...wrote('acknowledged', { segments: ['A'], added: ['A'] }),
+    wanted: { add: ['A'] },
+  };
+  const names: string[] = [];
+  const jobs = [replacing('idle', 0), replacing('busy', 1)];
+  const { open } = explainChanges(user, [record], jobs, (name) => names.push(name));
+  assert.deepEqual(settle(open), []);
+  assert.deepEqual(
+    jobs.map(({ leavers }) => leavers.made.size),
+    [0, 1],
+  );
+  assert.deepEqual(names, []);
 });

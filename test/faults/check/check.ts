@@ -9,6 +9,7 @@ import { checkShares, explainDefinitions } from './definitions.ts';
 import { checkExactReads, exactReadOf, exactWhyOf } from './exact-reads.ts';
 import { checkNearbyReads } from './nearby-reads.ts';
 import { checkPast } from './past.ts';
+import { makerOf, type OpenChange, settle } from './explanations.ts';
 import type { Report } from './report.ts';
 import { DefinitionsTimeline, sameStays, UserTimeline } from './timeline.ts';
 import { explainChanges, type KnownJob } from './writes.ts';
@@ -47,24 +48,26 @@ export async function check(database: Database, log: Log, startedAt: number): Pr
   const imports = others.filter((one): one is ImportRecord => one.kind === 'import');
   const jobs = await knownJobs(database, imports, report, findings);
 
+  const open: OpenChange[] = [];
   const left = new Set(await everybody(database));
   const checkUsers = async (users: ReadonlyMap<string, readonly UserRecord[]>) => {
     const rows = await usersOf(database, [...users.keys()]);
     for (const [userId, records] of users) {
       left.delete(userId);
-      checkUser(userId, records, rows.get(userId)!, { definitions, jobs, report, findings });
+      checkUser(userId, records, rows.get(userId)!, { definitions, jobs, open, report, findings });
       await new Promise((resolve) => setImmediate(resolve));
     }
   };
   for await (const users of log.users()) await checkUsers(users);
   await checkUsers(new Map([...left].map((userId) => [userId, []]))); // whom only an import names
 
-  for (const { id, state, applied, removed, explained } of jobs) {
+  for (const { what } of settle(open)) report('unasked', what);
+  for (const { id, state, rows, leavers } of jobs) {
     const isOver = state === 'done' || state === 'failed';
-    if (!isOver || applied !== explained.rows.size || removed !== explained.leavers.size)
+    if (!isOver || rows.made.size !== rows.most || leavers.made.size !== leavers.most)
       report(
         'import',
-        `${id} (${state}) says that it changed ${applied} and removed ${removed}; found are ${explained.rows.size} and ${explained.leavers.size}`,
+        `${id} (${state}) says that it changed ${rows.most} and removed ${leavers.most}; found are ${rows.made.size} and ${leavers.made.size}`,
       );
   }
   return findings;
@@ -85,7 +88,8 @@ async function knownJobs(
       ...job,
       users: new Set(record?.users),
       doneAt: record?.doneAt ?? Infinity,
-      explained: { rows: new Set(), leavers: new Set() },
+      rows: makerOf(job.applied, false),
+      leavers: makerOf(job.removed, false),
     };
   });
   const known = new Map(jobs.map((job) => [job.id, job]));
@@ -101,7 +105,7 @@ async function knownJobs(
     if (!isWhole)
       report(
         job ? 'import' : 'lost',
-        `the import ${jobId} of ${users.length} users: ${JSON.stringify({ ...job, users: undefined })}`,
+        `the import ${jobId} of ${users.length} users: ${JSON.stringify({ ...job, users: undefined, rows: undefined, leavers: undefined })}`,
       );
   }
   return jobs;
@@ -110,6 +114,8 @@ async function knownJobs(
 interface CheckParts {
   readonly definitions: DefinitionsTimeline;
   readonly jobs: readonly KnownJob[];
+  /** To be settled when all users are known. */
+  readonly open: OpenChange[];
   readonly report: Report;
   readonly findings: Findings;
 }
@@ -118,12 +124,13 @@ function checkUser(
   userId: string,
   records: readonly UserRecord[],
   rows: UserRows,
-  { definitions, jobs, report, findings }: CheckParts,
+  { definitions, jobs, open, report, findings }: CheckParts,
 ) {
   const user = new UserTimeline(userId, rows.changes, definitions);
   checkRows(user, rows, report);
   const changes = records.filter((one): one is ChangeRecord => one.kind === 'change');
-  const { reads, lost } = explainChanges(user, changes, jobs, report);
+  const { reads, lost, open: ofUser } = explainChanges(user, changes, jobs, report);
+  open.push(...ofUser);
   findings.lost += lost;
   findings.changes += user.count;
 

@@ -8,6 +8,7 @@ import { segmentsAt } from '../../../src/timeline/segments-at.ts';
 import type { Job } from '../jobs.ts';
 import type { ChangeRecord } from '../log.ts';
 import type { ExactRead } from './exact-reads.ts';
+import { type Maker, makerOf, type OpenChange } from './explanations.ts';
 import { type Report, sameTexts } from './report.ts';
 import { Acknowledgements, sameStays, type UserTimeline } from './timeline.ts';
 
@@ -15,8 +16,9 @@ import { Acknowledgements, sameStays, type UserTimeline } from './timeline.ts';
 export interface KnownJob extends Job {
   readonly users: ReadonlySet<string>;
   readonly doneAt: Moment;
-  /** Changes that only it explains: of its rows, and of those whom its file lacks. */
-  readonly explained: { readonly rows: Set<string>; readonly leavers: Set<string> };
+  /** Of the changes of those in its file, and of those whom its file lacks. */
+  readonly rows: Maker;
+  readonly leavers: Maker;
 }
 
 /** A request whose fate its client does not know is not carried out any later than this. */
@@ -60,14 +62,15 @@ function tells(
 /**
  * Explains each change of the user by one request or one import and the other way round: what was acknowledged is there, just
  * as it was asked for; what was refused is not; what is unknown is there wholly or not at all. Answers the requests that
- * changed nothing, as the reads that they are.
+ * changed nothing, as the reads that they are, and the changes of imports and unknown requests with all that may have made
+ * them: which it was shows when those of all users are known.
  */
 export function explainChanges(
   user: UserTimeline,
   records: readonly ChangeRecord[],
   jobs: readonly KnownJob[],
   report: Report,
-): { reads: ExactRead[]; lost: number } {
+): { reads: ExactRead[]; lost: number; open: OpenChange[] } {
   const byRevision = new Map(user.revisions.map((revision, i) => [revision, i + 1]));
   const factsBefore = (n: number) => user.facts(n - 1, user.definitions.upTo(user.moments[n - 1]!));
   const explained = new Map<number, Moment>();
@@ -101,40 +104,32 @@ export function explainChanges(
   }
   for (const record of records) if (record.outcome === 'refused') reads.push(...refusedRead(record));
 
-  const open = records.filter(({ outcome }) => outcome === 'unknown');
+  const unknown = records.filter(({ outcome }) => outcome === 'unknown').map((one) => ({ one, maker: makerOf(1, true) }));
+  const open: OpenChange[] = [];
   for (let n = 1; n <= user.count; n++) {
     if (explained.has(n)) continue;
     const moment = user.moments[n - 1]!;
-    const job = jobs.find((one) => isOfJob(user, n, factsBefore(n), one));
-    if (job) {
-      explained.set(n, job.doneAt);
-      explainedBy(user, job).add(user.userId);
-      continue;
-    }
-    const i = open.findIndex(
-      (one) =>
-        one.sentAt <= moment && moment <= one.sentAt + lateMs && decisionBehind(user, n, factsBefore(n), commandOfRecord(one)),
+    const facts = factsBefore(n);
+    const ofJobs = jobs.filter((one) => isOfJob(user, n, facts, one));
+    const ofRequests = unknown.filter(
+      ({ one }) => one.sentAt <= moment && moment <= one.sentAt + lateMs && decisionBehind(user, n, facts, commandOfRecord(one)),
     );
-    if (i < 0)
-      report(
-        'unasked',
-        `${user.userId}: the change of ${user.revisions[n - 1]} is nobody's, or a part of what was asked: ${JSON.stringify(user.changes[n - 1])}`,
-      );
-    else open.splice(i, 1);
+    const makers = [...ofJobs.map((job) => makerWithin(user, job)), ...ofRequests.map(({ maker }) => maker)];
+    const what = `${user.userId}: the change of ${user.revisions[n - 1]} is nobody's, or a part of what was asked: ${JSON.stringify(user.changes[n - 1])}`;
+    if (makers.length === 0) report('unasked', what);
+    else open.push({ userId: user.userId, what, makers });
+    if (ofJobs.length > 0 && ofRequests.length === 0) explained.set(n, Math.max(...ofJobs.map(({ doneAt }) => doneAt)));
   }
   user.acknowledged = new Acknowledgements([...explained]);
-  return { reads, lost };
+  return { reads, lost, open };
 }
 
-/** Whom of a job's rows, or of those whom its file lacks, a change is explained by it. */
-const explainedBy = ({ userId }: UserTimeline, { users, explained }: KnownJob) =>
-  users.has(userId) ? explained.rows : explained.leavers;
+const makerWithin = ({ userId }: UserTimeline, { users, rows, leavers }: KnownJob) => (users.has(userId) ? rows : leavers);
 
 function isOfJob(user: UserTimeline, n: number, facts: Facts, job: KnownJob): boolean {
   const moment = user.moments[n - 1]!;
   if (moment < job.createdAt || moment > (job.finishedAt ?? Infinity)) return false;
   const isRow = job.users.has(user.userId);
-  if (explainedBy(user, job).has(user.userId)) return false; // it changes nobody twice
   if (!isRow && job.operation !== 'replace') return false;
   const segment = facts.definitions.byId.get(job.segmentId);
   if (!segment) return false;
