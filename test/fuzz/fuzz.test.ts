@@ -171,6 +171,7 @@ test(`${requests} requests that nobody should send: seed ${seed}`, { timeout: 7_
   const { memory } = await sendAll(t, only === undefined ? [0, requests] : [only, only + 1], false);
   assert.deepEqual(await checksumOf(database), before, 'a row was changed');
 
+  if (only !== undefined) return;
   const mb = (bytes: number) => Math.round(bytes / 1_048_576);
   const third = Math.floor(memory.length / 3);
   const [second, last] = [median(memory.slice(third, 2 * third)), median(memory.slice(-third))];
