@@ -45,8 +45,8 @@ const tooLarge = (maxBytes: number, announced: number) =>
 
 /**
  * The bytes of a file, unpacked. Throws 400 where they are no gzip; ends with an error where the sender goes away. One that
- * goes so long without a byte is cut. Where the rest is not wanted it is read all the same and dropped, for so long at most:
- * many senders look for an answer only when they have sent all, and the connection can be used again.
+ * goes so long without a byte is cut. Where the rest is not wanted it is read all the same and dropped, for as long as
+ * `slow-requests.ts` lets it: many senders look for an answer only when they have sent all, and the connection can be used again.
  */
 export async function* bytesOf(request: FastifyRequest, stallMs: number): AsyncGenerator<Buffer> {
   const body = request.body as Readable;
@@ -68,8 +68,6 @@ export async function* bytesOf(request: FastifyRequest, stallMs: number): AsyncG
     if (!body.readableEnded && !body.destroyed) {
       body.unpipe();
       body.resume();
-      const timer = setTimeout(() => request.raw.destroy(), stallMs).unref();
-      request.raw.once('close', () => clearTimeout(timer));
     }
   }
 }

@@ -11,6 +11,7 @@ import { startApp, type TestApp } from '../../test/support/app.ts';
 import { selfSigned } from '../../test/support/certificate.ts';
 import { cloneDatabase, openAgain } from '../../test/support/database.ts';
 import { until } from '../../test/support/service.ts';
+import { gone } from '../../test/support/sockets.ts';
 import { buildApp } from '../app.ts';
 
 const stallMs = 400;
@@ -50,9 +51,8 @@ const portOf = ({ app }: TestApp) => (app.server.address() as AddressInfo).port;
 /** Sends bytes and reads nothing, unless told to; `closed` once the other side has cut it. */
 function sends(text: string, socket: Socket = connect(portOf(plain))) {
   const startedAt = performance.now();
-  socket.on('error', () => {}); // a cut connection is what is asked about
   socket.write(text);
-  const closed = once(socket, 'close').then(() => performance.now() - startedAt);
+  const closed = gone(socket).then(() => performance.now() - startedAt);
   return { socket, closed };
 }
 const get = (path: string, ...more: string[]) =>
@@ -133,7 +133,7 @@ test('whose packed file is refused on the way may hang up, or send no more, and 
     socket.write(file);
     await until(() => received.includes('HTTP/1.1 413'), 'the refusal');
     if (hangsUp) socket.destroy();
-    else await once(socket, 'close'); // it is not waited for without end
+    else await gone(socket); // it is not waited for without end
   }
   assert.equal((await one.call('GET', '/v1/segments')).status, 200);
   const connections = promisify(one.app.server.getConnections.bind(one.app.server));

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { after, test } from 'node:test';
 import fastify from 'fastify';
+import { gone } from '../../test/support/sockets.ts';
 import { cutSlowRequests } from './slow-requests.ts';
 
 const limitMs = 200;
@@ -14,6 +15,8 @@ app.addContentTypeParser('text/plain', (_request, payload, done) => {
 });
 app.post('/json', async () => 'answered');
 app.post('/file', { config: { takes: 'anything' } }, async () => 'answered');
+const refused = { config: { takes: 'anything' }, preParsing: async () => Promise.reject(new Error('no')) };
+app.post('/refused', refused, async () => 'never');
 const { port } = new URL(await app.listen({ port: 0 }));
 
 const headOf = (path: string, type: string, framing = 'content-length: 2') =>
@@ -25,10 +28,10 @@ const halfOf = (path: string, type: string, rest?: Promise<unknown>) => answerTo
 async function answerTo(text: string, rest?: Promise<unknown>) {
   const socket = connect(Number(port), '127.0.0.1');
   let answer = '';
-  socket.on('data', (bytes) => (answer += bytes.toString())).on('error', () => {}); // a cut connection is what is asked about
+  socket.on('data', (bytes) => (answer += bytes.toString()));
   socket.write(text);
   if (rest) void rest.then(() => socket.write('2'));
-  await once(socket, 'close');
+  await gone(socket);
   return answer;
 }
 
@@ -48,4 +51,34 @@ test('a file may take longer', async () => {
   await halfOf('/json', 'application/json'); // begun later, and cut: the time is over for the file too
   over.resolve();
   assert.match(await answer, /^HTTP\/1\.1 200 [^]*answered/);
+});
+
+for (const [path, status] of [
+  ['/refused', 500],
+  ['/%z', 400],
+] as const)
+  test(`who sends on after a refusal is cut, though byte after byte comes (${path})`, async () => {
+    const startedAt = performance.now();
+    const socket = connect(Number(port), '127.0.0.1');
+    let answer = '';
+    socket.on('data', (bytes) => (answer += bytes.toString()));
+    socket.write(headOf(path, 'text/plain', 'content-length: 1000000').replace('connection: close', 'connection: keep-alive'));
+    const sending = setInterval(() => socket.write('1'), limitMs / 10);
+    await gone(socket).finally(() => clearInterval(sending));
+    assert.match(answer, new RegExp(`^HTTP/1.1 ${status} `));
+    assert.ok(performance.now() - startedAt >= limitMs * 0.9);
+  });
+
+test('whose rest comes in time after a refusal goes on by the same connection for as long as he likes', async () => {
+  const socket = connect(Number(port), '127.0.0.1');
+  let answer = '';
+  const next = () => once(socket, 'data').then(([bytes]) => (answer = String(bytes)));
+  socket.write(`${headOf('/refused', 'text/plain').replace('connection: close', 'connection: keep-alive')}1`);
+  await next();
+  assert.match(answer, /^HTTP\/1.1 500 /);
+  socket.write('2');
+  await halfOf('/json', 'application/json'); // begun later, and cut
+  socket.write(`${headOf('/json', 'application/json')}{}`);
+  await next();
+  assert.match(answer, /^HTTP\/1.1 200 /);
 });
