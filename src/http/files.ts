@@ -2,6 +2,7 @@ import { createGunzip } from 'node:zlib';
 import type { Readable } from 'node:stream';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { BrokenOff, Problem } from './problem.ts';
+import { dropRest } from './slow-requests.ts';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -45,8 +46,7 @@ const tooLarge = (maxBytes: number, announced: number) =>
 
 /**
  * The bytes of a file, unpacked. Throws 400 where they are no gzip; ends with an error where the sender goes away. One that
- * goes so long without a byte is cut. Where the rest is not wanted it is read all the same and dropped, for as long as
- * `slow-requests.ts` lets it: many senders look for an answer only when they have sent all, and the connection can be used again.
+ * goes so long without a byte is cut. Where the rest is not wanted it is read all the same and dropped.
  */
 export async function* bytesOf(request: FastifyRequest, stallMs: number): AsyncGenerator<Buffer> {
   const body = request.body as Readable;
@@ -67,7 +67,7 @@ export async function* bytesOf(request: FastifyRequest, stallMs: number): AsyncG
     if (bytes !== body) bytes.destroy();
     if (!body.readableEnded && !body.destroyed) {
       body.unpipe();
-      body.resume();
+      dropRest(request.raw, stallMs);
     }
   }
 }

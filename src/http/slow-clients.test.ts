@@ -9,7 +9,7 @@ import { gzipSync } from 'node:zlib';
 import pino from 'pino';
 import { startApp, type TestApp } from '../../test/support/app.ts';
 import { selfSigned } from '../../test/support/certificate.ts';
-import { cloneDatabase, openAgain } from '../../test/support/database.ts';
+import { cloneDatabase, isFollowing, openAgain } from '../../test/support/database.ts';
 import { until } from '../../test/support/service.ts';
 import { gone } from '../../test/support/sockets.ts';
 import { buildApp } from '../app.ts';
@@ -126,6 +126,7 @@ test('whose packed file is refused on the way may hang up, or send no more, and 
   const head = `Host: x\r\nAuthorization: Bearer ${one.keys.write}\r\nContent-Type: text/plain\r\nContent-Encoding: gzip`;
   for (const hangsUp of [true, false]) {
     const socket = connect({ host: '127.0.0.1', port: portOf(one) });
+    const cut = gone(socket);
     after(() => socket.destroy());
     let received = '';
     socket.setEncoding('latin1').on('data', (part: string) => (received += part));
@@ -133,7 +134,7 @@ test('whose packed file is refused on the way may hang up, or send no more, and 
     socket.write(file);
     await until(() => received.includes('HTTP/1.1 413'), 'the refusal');
     if (hangsUp) socket.destroy();
-    else await gone(socket); // it is not waited for without end
+    await cut; // it is not waited for without end
   }
   assert.equal((await one.call('GET', '/v1/segments')).status, 200);
   const connections = promisify(one.app.server.getConnections.bind(one.app.server));
@@ -240,3 +241,28 @@ async function isCutAsking(socket: Socket, question: string, { app }: TestApp) {
   }, 'the connection to be cut');
   socket.destroy();
 }
+
+test('whose request is refused while its body is still under way goes on by the same connection', async (t) => {
+  const one = await startApp({ database: await cloneDatabase(), stallMs, load: { maxRequests: 0 } });
+  await one.app.listen({ host: '127.0.0.1', port: 0 });
+  await until(() => isFollowing(one.database), 'the key to be in memory');
+  const socket = connect({ host: '127.0.0.1', port: portOf(one) });
+  t.after(() => socket.destroy());
+  let received = '';
+  socket.setEncoding('latin1').on('data', (part: string) => (received += part));
+  const answered = (n: number) => until(() => (received.match(/HTTP\/1\.1 503 /g) ?? []).length === n, `answer ${n}`);
+  const head = `Host: x\r\nAuthorization: Bearer ${one.keys.read}\r\n`;
+  socket.write(`GET /v1/segments HTTP/1.1\r\n${head}\r\n`);
+  await answered(1);
+  const body = '{"context":{"targetingKey":"1"}}'; // of it the fast path has looked for a beginning
+  socket.write(
+    `POST /ofrep/v1/evaluate/flags/A HTTP/1.1\r\n${head}Content-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n`,
+  );
+  await answered(2);
+  socket.write(body);
+  const later = sends('', connect({ host: '127.0.0.1', port: portOf(one) }));
+  later.socket.resume();
+  await later.closed; // it was cut
+  socket.write(`GET /v1/segments HTTP/1.1\r\n${head}\r\n`);
+  await answered(3);
+});

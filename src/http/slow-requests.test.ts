@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect } from 'node:net';
-import { after, test } from 'node:test';
+import { after, test, type TestContext } from 'node:test';
 import fastify from 'fastify';
+import { until } from '../../test/support/service.ts';
 import { gone } from '../../test/support/sockets.ts';
 import { cutSlowRequests } from './slow-requests.ts';
 
@@ -53,27 +54,62 @@ test('a file may take longer', async () => {
   assert.match(await answer, /^HTTP\/1\.1 200 [^]*answered/);
 });
 
+const lasting = (path: string, length: number) =>
+  headOf(path, 'text/plain', `content-length: ${length}`).replace('connection: close', 'connection: keep-alive');
+
 for (const [path, status] of [
   ['/refused', 500],
   ['/%z', 400],
 ] as const)
-  test(`who sends on after a refusal is cut, though byte after byte comes (${path})`, async () => {
+  test(`who sends on after a refusal is cut, though byte after byte comes (${path})`, { timeout: 30_000 }, async (t) => {
     const startedAt = performance.now();
     const socket = connect(Number(port), '127.0.0.1');
+    t.after(() => socket.destroy());
     let answer = '';
     socket.on('data', (bytes) => (answer += bytes.toString()));
-    socket.write(headOf(path, 'text/plain', 'content-length: 1000000').replace('connection: close', 'connection: keep-alive'));
+    socket.write(lasting(path, 1_000_000));
     const sending = setInterval(() => socket.write('1'), limitMs / 10);
-    await gone(socket).finally(() => clearInterval(sending));
+    t.after(() => clearInterval(sending));
+    await gone(socket);
     assert.match(answer, new RegExp(`^HTTP/1.1 ${status} `));
     assert.ok(performance.now() - startedAt >= limitMs * 0.9);
   });
+
+/** The limits that have begun since, and of them those that were ended. */
+function limitsOf(t: TestContext) {
+  const [begun, ended] = [new Set<unknown>(), new Set<unknown>()];
+  const { setTimeout: begin, clearTimeout: end } = globalThis;
+  t.mock.method(globalThis, 'setTimeout', (call: () => void, ms: number) => {
+    const timer = begin(call, ms);
+    if (ms === limitMs) begun.add(timer);
+    return timer;
+  });
+  t.mock.method(globalThis, 'clearTimeout', (timer: NodeJS.Timeout) => {
+    ended.add(timer);
+    end(timer);
+  });
+  return { begun, left: () => begun.difference(ended).size };
+}
+
+for (const path of ['/refused', '/%z'])
+  for (const rest of ['', '2'])
+    test(`nothing waits for a refused request that ${rest ? 'is there whole' : 'hung up'} (${path})`, async (t) => {
+      const { begun, left } = limitsOf(t);
+      const socket = connect(Number(port), '127.0.0.1');
+      t.after(() => socket.destroy());
+      socket.write(`${lasting(path, 2)}1`);
+      await once(socket, 'data');
+      assert.ok(begun.size > 0);
+      if (rest) socket.write(rest);
+      else socket.destroy();
+      await until(() => left() === 0, 'the limits to end', limitMs * 20);
+    });
 
 test('whose rest comes in time after a refusal goes on by the same connection for as long as he likes', async () => {
   const socket = connect(Number(port), '127.0.0.1');
   let answer = '';
   const next = () => once(socket, 'data').then(([bytes]) => (answer = String(bytes)));
-  socket.write(`${headOf('/refused', 'text/plain').replace('connection: close', 'connection: keep-alive')}1`);
+  socket.write(`${lasting('/refused', 2)}1`);
   await next();
   assert.match(answer, /^HTTP\/1.1 500 /);
   socket.write('2');

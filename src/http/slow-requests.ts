@@ -7,22 +7,38 @@ import type { FastifyInstance } from 'fastify';
  * have Node's `headersTimeout`.
  */
 export function cutSlowRequests(app: FastifyInstance, limitMs: number) {
-  const limit = (request: IncomingMessage) => {
-    const timer = setTimeout(() => request.destroy(), limitMs).unref();
-    const stop = () => clearTimeout(timer);
-    request.once('end', stop).once('close', stop);
-  };
   app.addHook('onRequest', (request, _reply, done) => {
-    const { 'content-length': length, 'transfer-encoding': encoding } = request.headers;
     if (request.raw.readableEnded) return done(); // the fast path has it whole, and no end is still to come
-    if (request.routeOptions.config?.takes !== undefined || (encoding === undefined && !(Number(length) > 0))) return done();
-    limit(request.raw);
+    if (request.routeOptions.config?.takes === undefined && hasBody(request.raw)) limit(request.raw, limitMs);
     done();
   });
-  // What is refused before its body was read is answered at once, also where no hook sees it. Node drops what still comes.
+  // What is refused before its body was read is answered at once, also where no hook sees it.
   app.server.on('request', (request: IncomingMessage, response: ServerResponse) => {
-    const { 'content-length': length, 'transfer-encoding': encoding } = request.headers;
-    if (length === undefined && encoding === undefined) return;
-    response.once('finish', () => void (request.complete || limit(request)));
+    if (hasBody(request)) response.once('finish', () => void (request.complete || dropRest(request, limitMs)));
   });
 }
+
+/**
+ * Reads what is still to come of a body that nobody wants, for so long at most: many senders look for an answer only when
+ * they have sent all, and the connection can be used again. Who takes longer for it may not hear the answer.
+ */
+export function dropRest(request: IncomingMessage, limitMs: number) {
+  limit(request, limitMs);
+  request.resume(); // Node does it by itself only where nothing of the body was read
+}
+
+/** A request that has its answer hears no more of its connection, so that is asked too. */
+function limit(request: IncomingMessage, limitMs: number) {
+  const { socket } = request;
+  const timer = setTimeout(() => request.destroy(), limitMs).unref();
+  const stop = () => {
+    clearTimeout(timer);
+    request.off('end', stop);
+    socket.off('close', stop);
+  };
+  request.once('end', stop);
+  socket.once('close', stop);
+}
+
+const hasBody = ({ headers }: IncomingMessage): boolean =>
+  headers['transfer-encoding'] !== undefined || Number(headers['content-length']) > 0;

@@ -61,6 +61,7 @@ test('who speaks plain HTTP gets no answer, and the service goes on', async () =
   let received = '';
   socket.on('data', (part: Buffer) => (received += part.toString('latin1')));
   socket.write(`GET /v1/users/1/segments HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${keys.read}\r\n\r\n`);
+  await once(socket, 'connect');
   await gone(socket);
   assert.ok(!received.includes('HTTP/1.1 200') && !received.includes('segments'), received);
   assert.equal((await ask(keys.write, '/v1/key')).status, 200);

@@ -34,6 +34,7 @@ test(`${minutes} minutes of mixed load: no growth of memory, handles or connecti
     DATABASE_URL: database.url,
     LOG_SAMPLE: '0',
     SLOW_REQUEST_MS: '3600000',
+    ...(planted !== undefined && { SOAK_PLANT: planted }),
     NODE_OPTIONS: preloaded.map((path) => `--import ${import.meta.resolve(path)}`).join(' '),
   });
   const watcher = await database.connect();

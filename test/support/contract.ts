@@ -40,8 +40,9 @@ export function contractOf(document: OpenApi) {
       const where = `${method} ${path} ${status}`;
       const operation = patterns.find(({ pattern }) => pattern.test(path))?.operations[method.toLowerCase()];
       const documented = operation?.responses[String(status)];
-      // A path that cannot be decoded meets no route, and is refused as one that does not exist, for its key first.
-      if (!operation || (!documented && !isDecodable(path))) {
+      // A path that cannot be decoded meets no route, and is refused for its key or for that, whatever the route documents.
+      const isForThePath = !documented && [400, 401, 403, 429].includes(status) && !isDecodable(path);
+      if (!operation || isForThePath) {
         if (status >= 400) assertFits(validatorOf({ $ref: '#/components/schemas/Problem' }), body, where);
         return;
       }

@@ -245,43 +245,77 @@ test("a percentage that stood already is nobody's change, whoever set it, and wh
   assert.deepEqual(foundOf([made, own], [percent(own, 20)]), ['change', 'unasked'], 'not what was asked for');
 });
 
-test('whom two replaces at the same time both lack is counted to the one that says so', () => {
-  const replacing = (id: string, removed: number): KnownJob => ({
-    id,
-    key: id,
-    segmentId: 1,
-    operation: 'replace',
-    endsAt: Infinity,
-    replaceInGroup: false,
-    createdBy: 'me',
-    createdAt: at(1_500),
-    finishedAt: at(3_000),
-    state: 'done',
-    error: null,
-    received: 1,
-    applied: 0,
-    unchanged: 1,
-    rejected: 0,
-    removed,
-    users: new Set(['another']),
-    doneAt: at(3_000),
-    rows: makerOf(0, false),
-    leavers: makerOf(removed, false),
-  });
+/** A replace by whose file 'u' has to leave A, of one that removed so many, and was known to be over at that moment. */
+const replacing = (removed: number, done = 3_000): KnownJob => ({
+  id: String(removed),
+  key: '',
+  segmentId: 1,
+  operation: 'replace',
+  endsAt: Infinity,
+  replaceInGroup: false,
+  createdBy: 'me',
+  createdAt: at(1_500),
+  finishedAt: at(2_500),
+  state: 'done',
+  error: null,
+  received: 1,
+  applied: 0,
+  unchanged: 1,
+  rejected: 0,
+  removed,
+  users: new Set(['another']),
+  doneAt: at(done),
+  rows: makerOf(0, false),
+  leavers: makerOf(removed, false),
+});
+
+const added = (ms: number): ChangeRecord => ({
+  ...wrote('acknowledged', { segments: ['A'], asOf: at(ms), revision: revision(ms), added: ['A'] }),
+  ...asked(ms - 10, ms + 10),
+  wanted: { add: ['A'] },
+});
+
+/** In A from 1,000 on, and out of it by an import at 2,000. */
+function explained(jobs: readonly KnownJob[]) {
   const left = { ...gone(stayOf(1, 1_000), 2_000), endedCause: 'import' as const };
-  const put = change(1_000, [stayOf(1, 1_000)]);
-  const user = timelines([put, { ...change(2_000, [], [stayOf(1, 1_000)]), past: [left] }]);
-  const record: ChangeRecord = {
-    ...wrote('acknowledged', { segments: ['A'], added: ['A'] }),
-    wanted: { add: ['A'] },
-  };
+  const user = timelines([change(1_000, [stayOf(1, 1_000)]), { ...change(2_000, [], [stayOf(1, 1_000)]), past: [left] }]);
   const names: string[] = [];
-  const jobs = [replacing('idle', 0), replacing('busy', 1)];
-  const { open } = explainChanges(user, [record], jobs, (name) => names.push(name));
-  assert.deepEqual(settle(open), []);
+  const { open } = explainChanges(user, [added(1_000)], jobs, (name) => names.push(name));
+  assert.deepEqual(names, []);
+  return { user, open };
+}
+
+test('whom two replaces at the same time both lack is counted to the one that says so', () => {
+  const jobs = [replacing(0), replacing(1)];
+  assert.deepEqual(settle(explained(jobs).open), []);
   assert.deepEqual(
     jobs.map(({ leavers }) => leavers.made.size),
     [0, 1],
   );
-  assert.deepEqual(names, []);
+});
+
+test('what an import has done is there for good once it was known to be over, or all were that may have done it', () => {
+  const stale = (asOf: number) => read('default', asOf + 100, asOf + 110, ['A'], { asOf });
+  for (const [jobs, known] of [
+    [[replacing(1)], 3_000],
+    [[replacing(0, 4_000), replacing(1)], 3_000],
+    [[replacing(1), replacing(1, 4_000)], 4_000],
+  ] as const) {
+    const { user } = explained(jobs);
+    assert.deepEqual(found([stale(known)], user), []);
+    assert.deepEqual(found([stale(known + 1)], user), ['follower']);
+  }
+});
+
+test('a request whose fate is unknown explains one change, not two', () => {
+  const times = [
+    change(1_000, [stayOf(1, 1_000)]),
+    change(1_100, [], [stayOf(1, 1_000)]),
+    change(1_200, [stayOf(1, 1_200)]),
+    change(1_300, [], [stayOf(1, 1_200)]),
+  ];
+  const names: string[] = [];
+  const unknown: ChangeRecord = { ...wrote('unknown'), wanted: { remove: ['A'] } };
+  const { open } = explainChanges(timelines(times), [added(1_000), added(1_200), unknown], [], (name) => names.push(name));
+  assert.deepEqual([names, settle(open).length], [[], 1]);
 });

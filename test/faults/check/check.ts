@@ -61,7 +61,8 @@ export async function check(database: Database, log: Log, startedAt: number): Pr
   for await (const users of log.users()) await checkUsers(users);
   await checkUsers(new Map([...left].map((userId) => [userId, []]))); // whom only an import names
 
-  for (const { what } of settle(open)) report('unasked', what);
+  for (const { userId, revision } of settle(open))
+    report('unasked', `${userId}: the change of ${revision} is one more than all that may have made it did`);
   for (const { id, state, rows, leavers } of jobs) {
     const isOver = state === 'done' || state === 'failed';
     if (!isOver || rows.made.size !== rows.most || leavers.made.size !== leavers.most)

@@ -10,8 +10,7 @@ export interface Maker {
 /** A change that nobody was told the revision of, and all that would have done just that. */
 export interface OpenChange {
   readonly userId: string;
-  /** In words, for a report. */
-  readonly what: string;
+  readonly revision: number;
   readonly makers: readonly Maker[];
   maker?: Maker;
 }

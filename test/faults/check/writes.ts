@@ -115,10 +115,16 @@ export function explainChanges(
       ({ one }) => one.sentAt <= moment && moment <= one.sentAt + lateMs && decisionBehind(user, n, facts, commandOfRecord(one)),
     );
     const makers = [...ofJobs.map((job) => makerWithin(user, job)), ...ofRequests.map(({ maker }) => maker)];
-    const what = `${user.userId}: the change of ${user.revisions[n - 1]} is nobody's, or a part of what was asked: ${JSON.stringify(user.changes[n - 1])}`;
-    if (makers.length === 0) report('unasked', what);
-    else open.push({ userId: user.userId, what, makers });
-    if (ofJobs.length > 0 && ofRequests.length === 0) explained.set(n, Math.max(...ofJobs.map(({ doneAt }) => doneAt)));
+    const revision = user.revisions[n - 1]!;
+    if (makers.length > 0) open.push({ userId: user.userId, revision, makers });
+    else
+      report(
+        'unasked',
+        `${user.userId}: the change of ${revision} is nobody's, or a part of what was asked: ${JSON.stringify(user.changes[n - 1])}`,
+      );
+    // From when on all imports that may have made it were known to be over.
+    const able = ofJobs.filter((job) => makerWithin(user, job).most > 0);
+    if (able.length > 0 && ofRequests.length === 0) explained.set(n, Math.max(...able.map(({ doneAt }) => doneAt)));
   }
   user.acknowledged = new Acknowledgements([...explained]);
   return { reads, lost, open };
