@@ -10,6 +10,7 @@ import { selfSigned } from '../../test/support/certificate.ts';
 import type { TestDatabase } from '../../test/support/database.ts';
 import { holdUp } from '../../test/support/locks.ts';
 import { until } from '../../test/support/service.ts';
+import { listening } from '../../test/support/sockets.ts';
 
 const certificate = selfSigned();
 const half = 'GET /healthz HTTP/1.1\r\n';
@@ -67,15 +68,6 @@ const ask = (started: TestApp, isTls: boolean, path: string): Promise<number | '
 /** The other side of the next connection. */
 const accepted = async ({ app }: TestApp, isTls: boolean): Promise<Socket> =>
   ((await once(app.server, isTls ? 'secureConnection' : 'connection')) as [Socket])[0];
-
-/** A connection of which all is noted that comes. */
-function listener(started: TestApp) {
-  const socket = connect(addressOf(started));
-  after(() => socket.destroy());
-  let received = '';
-  socket.setEncoding('latin1').on('data', (part: string) => (received += part));
-  return { socket, received: () => received };
-}
 
 for (const isTls of [false, true]) {
   const by = isTls ? 'by https' : 'by http';
@@ -155,7 +147,7 @@ test('what was answered last on a connection before it is closed by a stop says 
 
 test('what follows a preflight on the same connection is waited for by a stop', async (t) => {
   const started = await start(false, { corsOrigins: ['https://a.example.org'] });
-  const { socket, received } = listener(started);
+  const { socket, received } = listening(addressOf(started).port);
   const preflight = 'Origin: https://a.example.org\r\nAccess-Control-Request-Method: GET';
   socket.write(`OPTIONS /v1/segments HTTP/1.1\r\nHost: x\r\n${preflight}\r\n\r\n`);
   await until(() => received().includes('HTTP/1.1 204'), 'the preflight to be answered');
@@ -173,7 +165,7 @@ test('what follows a preflight on the same connection is waited for by a stop', 
 test('a file that was refused on the way is counted, and holds up no stop', async () => {
   const started = await start(false, { imports: { isRunner: false, maxBytes: 1_000 } });
   await started.call('POST', '/v1/segments', { slug: 'A' });
-  const { socket, received } = listener(started);
+  const { socket, received } = listening(addressOf(started).port);
   const head = `Host: x\r\nAuthorization: Bearer ${started.keys.write}\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked`;
   socket.write(`POST /v1/segments/A/imports?operation=add HTTP/1.1\r\n${head}\r\n\r\n`);
   socket.write(`2000\r\n${'1234567\n'.repeat(1_024)}\r\n`);
@@ -185,7 +177,7 @@ test('a file that was refused on the way is counted, and holds up no stop', asyn
 
 test('a request that comes while the process stops is refused as a problem, and the one under way is answered', async (t) => {
   const started = await start(false);
-  const { socket, received } = listener(started);
+  const { socket, received } = listening(addressOf(started).port);
   const ended = once(socket, 'close');
   const request = `GET /v1/segments HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${started.keys.read}\r\n\r\n`;
 

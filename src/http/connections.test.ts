@@ -1,18 +1,17 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { connect, type AddressInfo } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
 import { startApp } from '../../test/support/app.ts';
+import { listening } from '../../test/support/sockets.ts';
 
 /** What a listening app sends back, to the end of the connection, to bytes sent as they are. */
 async function exchange(port: number, text: string): Promise<string> {
-  const socket = connect(port, '127.0.0.1');
-  let received = '';
-  socket.setEncoding('utf8').on('data', (part: string) => (received += part));
+  const { socket, received } = listening(port);
   const ended = once(socket, 'close');
   socket.write(text);
   await ended;
-  return received;
+  return received();
 }
 
 for (const [what, text, detail] of [

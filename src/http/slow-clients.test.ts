@@ -11,7 +11,7 @@ import { startApp, type TestApp } from '../../test/support/app.ts';
 import { selfSigned } from '../../test/support/certificate.ts';
 import { cloneDatabase, isFollowing, openAgain } from '../../test/support/database.ts';
 import { until } from '../../test/support/service.ts';
-import { gone } from '../../test/support/sockets.ts';
+import { gone, listening } from '../../test/support/sockets.ts';
 import { buildApp } from '../app.ts';
 
 const stallMs = 400;
@@ -125,14 +125,11 @@ test('whose packed file is refused on the way may hang up, or send no more, and 
   const file = gzipSync('1234567\n'.repeat(100_000)).subarray(0, 700);
   const head = `Host: x\r\nAuthorization: Bearer ${one.keys.write}\r\nContent-Type: text/plain\r\nContent-Encoding: gzip`;
   for (const hangsUp of [true, false]) {
-    const socket = connect({ host: '127.0.0.1', port: portOf(one) });
+    const { socket, received } = listening(portOf(one));
     const cut = gone(socket);
-    after(() => socket.destroy());
-    let received = '';
-    socket.setEncoding('latin1').on('data', (part: string) => (received += part));
     socket.write(`POST /v1/segments/A/imports?operation=add HTTP/1.1\r\n${head}\r\nContent-Length: 5000\r\n\r\n`);
     socket.write(file);
-    await until(() => received.includes('HTTP/1.1 413'), 'the refusal');
+    await until(() => received().includes('HTTP/1.1 413'), 'the refusal');
     if (hangsUp) socket.destroy();
     await cut; // it is not waited for without end
   }
@@ -242,15 +239,12 @@ async function isCutAsking(socket: Socket, question: string, { app }: TestApp) {
   socket.destroy();
 }
 
-test('whose request is refused while its body is still under way goes on by the same connection', async (t) => {
+test('whose request is refused while its body is still under way goes on by the same connection', async () => {
   const one = await startApp({ database: await cloneDatabase(), stallMs, load: { maxRequests: 0 } });
   await one.app.listen({ host: '127.0.0.1', port: 0 });
   await until(() => isFollowing(one.database), 'the key to be in memory');
-  const socket = connect({ host: '127.0.0.1', port: portOf(one) });
-  t.after(() => socket.destroy());
-  let received = '';
-  socket.setEncoding('latin1').on('data', (part: string) => (received += part));
-  const answered = (n: number) => until(() => (received.match(/HTTP\/1\.1 503 /g) ?? []).length === n, `answer ${n}`);
+  const { socket, received } = listening(portOf(one));
+  const answered = (n: number) => until(() => (received().match(/HTTP\/1\.1 503 /g) ?? []).length === n, `answer ${n}`);
   const head = `Host: x\r\nAuthorization: Bearer ${one.keys.read}\r\n`;
   socket.write(`GET /v1/segments HTTP/1.1\r\n${head}\r\n`);
   await answered(1);

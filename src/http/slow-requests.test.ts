@@ -4,7 +4,7 @@ import { connect } from 'node:net';
 import { after, test, type TestContext } from 'node:test';
 import fastify from 'fastify';
 import { until } from '../../test/support/service.ts';
-import { gone } from '../../test/support/sockets.ts';
+import { gone, listening } from '../../test/support/sockets.ts';
 import { cutSlowRequests } from './slow-requests.ts';
 
 const limitMs = 200;
@@ -27,13 +27,11 @@ const headOf = (path: string, type: string, framing = 'content-length: 2') =>
 const halfOf = (path: string, type: string, rest?: Promise<unknown>) => answerTo(`${headOf(path, type)}1`, rest);
 
 async function answerTo(text: string, rest?: Promise<unknown>) {
-  const socket = connect(Number(port), '127.0.0.1');
-  let answer = '';
-  socket.on('data', (bytes) => (answer += bytes.toString()));
+  const { socket, received } = listening(Number(port));
   socket.write(text);
   if (rest) void rest.then(() => socket.write('2'));
   await gone(socket);
-  return answer;
+  return received();
 }
 
 test('a body that does not come in time is cut, and the next request is answered', async () => {
@@ -63,15 +61,12 @@ for (const [path, status] of [
 ] as const)
   test(`who sends on after a refusal is cut, though byte after byte comes (${path})`, { timeout: 30_000 }, async (t) => {
     const startedAt = performance.now();
-    const socket = connect(Number(port), '127.0.0.1');
-    t.after(() => socket.destroy());
-    let answer = '';
-    socket.on('data', (bytes) => (answer += bytes.toString()));
+    const { socket, received } = listening(Number(port));
     socket.write(lasting(path, 1_000_000));
     const sending = setInterval(() => socket.write('1'), limitMs / 10);
     t.after(() => clearInterval(sending));
     await gone(socket);
-    assert.match(answer, new RegExp(`^HTTP/1.1 ${status} `));
+    assert.match(received(), new RegExp(`^HTTP/1.1 ${status} `));
     assert.ok(performance.now() - startedAt >= limitMs * 0.9);
   });
 
@@ -95,8 +90,7 @@ for (const path of ['/refused', '/%z'])
   for (const rest of ['', '2'])
     test(`nothing waits for a refused request that ${rest ? 'is there whole' : 'hung up'} (${path})`, async (t) => {
       const { begun, left } = limitsOf(t);
-      const socket = connect(Number(port), '127.0.0.1');
-      t.after(() => socket.destroy());
+      const { socket } = listening(Number(port));
       socket.write(`${lasting(path, 2)}1`);
       await once(socket, 'data');
       assert.ok(begun.size > 0);

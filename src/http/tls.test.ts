@@ -3,14 +3,14 @@ import { subscribe } from 'node:diagnostics_channel';
 import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import { request } from 'node:https';
-import { connect, type AddressInfo } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { test } from 'node:test';
 import { startApp } from '../../test/support/app.ts';
 import { selfSigned } from '../../test/support/certificate.ts';
 import { isFollowing } from '../../test/support/database.ts';
 import { until } from '../../test/support/service.ts';
-import { gone } from '../../test/support/sockets.ts';
+import { gone, listening } from '../../test/support/sockets.ts';
 import { newKey } from '../access/key.ts';
 
 let byFramework = 0;
@@ -57,12 +57,10 @@ test('limits hold over TLS', async () => {
 });
 
 test('who speaks plain HTTP gets no answer, and the service goes on', async () => {
-  const socket = connect(port, '127.0.0.1');
-  let received = '';
-  socket.on('data', (part: Buffer) => (received += part.toString('latin1')));
+  const { socket, received } = listening(port);
   socket.write(`GET /v1/users/1/segments HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${keys.read}\r\n\r\n`);
   await once(socket, 'connect');
   await gone(socket);
-  assert.ok(!received.includes('HTTP/1.1 200') && !received.includes('segments'), received);
+  assert.ok(!received().includes('HTTP/1.1 200') && !received().includes('segments'), received());
   assert.equal((await ask(keys.write, '/v1/key')).status, 200);
 });
